@@ -1,0 +1,1 @@
+"""Machinery shared by the rooms. Internal: no guarantees, may change at any time."""

@@ -1,0 +1,1 @@
+"""Soft bindings: what leads back to a manifest after the file was stripped of it."""

@@ -1,0 +1,1 @@
+"""Robust digests of what a picture looks like."""

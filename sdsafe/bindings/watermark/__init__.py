@@ -1,0 +1,1 @@
+"""Invisible marks that carry an asset id."""

@@ -1,0 +1,1 @@
+"""Frozen values and pure functions: no I/O, nothing but the standard library and numpy."""

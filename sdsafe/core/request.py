@@ -1,0 +1,161 @@
+"""What a caller asks for, and which model answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdsafe.core.pixels import Pixels
+
+__all__ = [
+    "TEXT_FIELDS",
+    "AdapterRef",
+    "FileDigest",
+    "GenerationRequest",
+    "InputImage",
+    "ModelRef",
+    "PromptDisclosure",
+    "Scalar",
+    "Size",
+    "Task",
+]
+
+Scalar = str | int | float | bool
+"""Values that ``GenerationRequest.parameters`` may hold."""
+
+TEXT_FIELDS = ("prompt", "prompt_2", "prompt_3", "negative_prompt")
+"""Every field of a request that reaches a text encoder: each goes through every prompt check."""
+
+
+class Task(StrEnum):
+    """What is being made out of what."""
+
+    GENERATE = "generate"
+    TRANSFORM = "transform"
+    INPAINT = "inpaint"
+    OUTPAINT = "outpaint"
+    UPSCALE = "upscale"
+    RESTORE = "restore"
+
+
+class PromptDisclosure(StrEnum):
+    """How much of the prompt the public manifest shows."""
+
+    FULL = "full"
+    COMMIT = "commit"
+    OMIT = "omit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        """Return ``WIDTHxHEIGHT``."""
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDigest:
+    """One file of a model: its path inside the model folder, its size in bytes and its SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRef:
+    """Which model, exactly.
+
+    Before loading only ``repo`` (and perhaps ``revision``) is known; after loading every field is.
+    """
+
+    repo: str
+    """``builtin:NAME``, a hub id ``owner/name``, or ``local:FOLDER-NAME`` (never a full path)."""
+    revision: str | None = None
+    """Commit of the hub repository; for built-in and local models the digest of the files."""
+    digest: str | None = None
+    """SHA-256 over the canonical list of weight files: the identity that a replay compares."""
+    license: str | None = None
+    """SPDX or registry id of the licence, where one is known."""
+    pipeline: str | None = None
+    """Name of the pipeline class that was loaded."""
+    files: tuple[FileDigest, ...] = ()
+    """Every weight file with its SHA-256."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRef:
+    """A LoRA, ControlNet or similar that changes what the base model does."""
+
+    kind: str
+    repo: str
+    weight: float = 1.0
+    revision: str | None = None
+    digest: str | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InputImage:
+    """A picture that goes into generation, and the role it plays (``image``, ``mask``, ``control``, ...)."""
+
+    role: str
+    pixels: Pixels
+    sha256: str
+    """SHA-256 of the file bytes it was decoded from."""
+    media_type: str
+    data: bytes = field(repr=False)
+    """The file bytes themselves: they may carry a manifest of their own."""
+
+
+def _frozen(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    return MappingProxyType(dict(values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GenerationRequest:
+    """One request for one or more images, as the caller states it.
+
+    ``None`` means "not said": ``Generator.resolve`` fills it in from the model's defaults, and what it chose
+    is what the manifest records.
+    """
+
+    prompt: str
+    task: Task = Task.GENERATE
+    prompt_2: str | None = None
+    prompt_3: str | None = None
+    negative_prompt: str | None = None
+    model: ModelRef = field(default_factory=lambda: ModelRef(repo="builtin:tiny"))
+    adapters: tuple[AdapterRef, ...] = ()
+    count: int = 1
+    """How many images; image ``i`` is generated on its own, from ``seed + i``."""
+    seed: int | None = None
+    """0 up to 2**53 - 1 (exact in every JSON reader)."""
+    size: Size | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    scheduler: str | None = None
+    inputs: tuple[InputImage, ...] = ()
+    intended_use: str | None = None
+    """``private``, ``internal``, ``commercial`` or ``marketplace:<id>``; None is *not declared*."""
+    parameters: Mapping[str, Scalar] = field(default_factory=lambda: _frozen({}))
+    """Further call arguments of the pipeline; the family's allow-list decides which are accepted."""
+
+    def __post_init__(self) -> None:
+        """Freeze the parameters."""
+        object.__setattr__(self, "parameters", _frozen(self.parameters))
+
+    def texts(self) -> tuple[tuple[str, str], ...]:
+        """Return ``(field name, text)`` for every text field that was given, in a fixed order."""
+        pairs = ((name, getattr(self, name)) for name in TEXT_FIELDS)
+        return tuple((name, text) for name, text in pairs if text is not None)

@@ -1,0 +1,40 @@
+"""Soft bindings: what leads back to a manifest after the file was stripped of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["BindingKind", "Detection", "SoftBinding"]
+
+
+class BindingKind(StrEnum):
+    """The two kinds of soft binding of C2PA 2.x, section 9.3."""
+
+    WATERMARK = "watermark"
+    FINGERPRINT = "fingerprint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftBinding:
+    """An algorithm and the value it found or wrote."""
+
+    alg: str
+    value: bytes
+    kind: BindingKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """What a watermark detector says about one image.
+
+    ``payload`` is None when no valid mark was read.
+    ``p_value`` bounds the probability that an *unmarked* image gives a payload at all, over everything the
+    detector tried; None where the scheme cannot state one.
+    """
+
+    payload: bytes | None
+    alg: str
+    p_value: float | None = None
+    corrected: int | None = None
+    """Symbols that error correction changed, where the scheme counts them."""

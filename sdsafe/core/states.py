@@ -1,0 +1,205 @@
+"""The states an image goes through. Each noun proves what happened before it.
+
+``mark()`` takes a ``Cleared``, not an array: the wrong order does not type-check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdsafe.core.decisions import Decision, Discharge
+    from sdsafe.core.findings import CheckResult, Stage
+    from sdsafe.core.ids import AssetId
+    from sdsafe.core.pixels import Pixels
+    from sdsafe.core.receipts import Receipt
+    from sdsafe.core.request import GenerationRequest, ModelRef, PromptDisclosure
+    from sdsafe.core.softbinding import Detection, SoftBinding
+
+__all__ = [
+    "Admitted",
+    "Asset",
+    "Cleared",
+    "Encoded",
+    "Execution",
+    "Generated",
+    "InReview",
+    "Marked",
+    "Outcome",
+    "PromptOpening",
+    "Recorded",
+    "Refused",
+    "Signed",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """File bytes with their media type; ``name`` is for people and may be empty."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptOpening:
+    """How the prompt is disclosed, and the salt that opens the commitment."""
+
+    mode: PromptDisclosure
+    salt: bytes = field(repr=False)
+    """32 random bytes, kept in the private record only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Admitted:
+    """A request that policy let pass, with everything resolved that must be known before the first step."""
+
+    request: GenerationRequest
+    """Seed, size, steps, guidance and scheduler are no longer None."""
+    asset_ids: tuple[AssetId, ...]
+    """One per image, minted here because an in-generation mark needs it before the first step."""
+    opening: PromptOpening = field(repr=False)
+    decision: Decision
+    checks: tuple[CheckResult, ...]
+    admitted_at: str
+    """RFC 3339, UTC, whole seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What actually ran: enough to repeat it."""
+
+    model: ModelRef
+    device: str
+    dtype: str
+    scheduler: str
+    scheduler_digest: str
+    """SHA-256 of the scheduler's configuration as canonical JSON."""
+    libraries: Mapping[str, str]
+    """Name to version."""
+    threads: int
+    ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Generated:
+    """One image as the model made it. It has not been looked at and must not leave."""
+
+    admitted: Admitted
+    index: int
+    asset_id: AssetId
+    seed: int
+    pixels: Pixels = field(repr=False)
+    pixels_sha256: str
+    """Of these pixels, before marking: what a replay compares."""
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cleared:
+    """An image that was looked at and that policy lets out (possibly changed, then ``actions`` says how)."""
+
+    generated: Generated
+    pixels: Pixels = field(repr=False)
+    decision: Decision
+    checks: tuple[CheckResult, ...]
+    """Output checks; the prompt checks are in ``generated.admitted``."""
+    unchecked: bool = False
+    """True only under ``UnsafeNoOutputCheck``; it is signed into the manifest."""
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Marked:
+    """An image that carries its asset id as an invisible watermark."""
+
+    cleared: Cleared
+    pixels: Pixels = field(repr=False)
+    watermark: SoftBinding
+    watermark_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Encoded:
+    """File bytes. From here on nothing may touch the pixels."""
+
+    marked: Marked
+    asset: Asset
+    readback: Detection
+    """What the detector read from the decoded bytes."""
+    fingerprints: tuple[SoftBinding, ...]
+    """Computed from the decoded bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Signed:
+    """File bytes with a C2PA manifest that was read back and found intact."""
+
+    encoded: Encoded
+    asset: Asset
+    manifest_store: bytes = field(repr=False)
+    """The C2PA manifest store inside ``asset`` (JUMBF), as the repository keeps it."""
+    manifest_label: str
+    """Label of the active manifest, ``urn:c2pa:...``."""
+    discharges: tuple[Discharge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recorded:
+    """A released asset: recorded in repository and ledger, receipt in hand."""
+
+    signed: Signed
+    receipt: Receipt
+
+    @property
+    def asset(self) -> Asset:
+        """The released file."""
+        return self.signed.asset
+
+    @property
+    def generated(self) -> Generated:
+        """The state it was generated in."""
+        return self.signed.encoded.marked.cleared.generated
+
+    @property
+    def asset_id(self) -> AssetId:
+        """The id that its watermark carries."""
+        return self.generated.asset_id
+
+    @property
+    def seed(self) -> int:
+        """The seed that this very image was generated from."""
+        return self.generated.seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An image, or a whole request, that policy did not let out. There is no picture, not even a black one."""
+
+    stage: Stage
+    decision: Decision
+    checks: tuple[CheckResult, ...]
+    reason: str
+    """Stable code: ``refused.prompt`` or ``refused.output``."""
+    message: str
+    asset_id: AssetId | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InReview:
+    """An image that waits for a person."""
+
+    ticket: str
+    decision: Decision
+    checks: tuple[CheckResult, ...]
+    asset_id: AssetId
+    seed: int
+
+
+Outcome: TypeAlias = Recorded | Refused | InReview
+"""What became of one image."""

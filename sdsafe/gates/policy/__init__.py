@@ -1,0 +1,1 @@
+"""Prompt checks and the engine that judges findings."""

@@ -1,0 +1,1 @@
+"""Classifiers that look at images. They report scores and never decide."""

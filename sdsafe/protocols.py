@@ -1,0 +1,289 @@
+"""The slots that a plug-in may fill.
+
+At every slot an image is ``Pixels``: a ``uint8`` RGB array of shape (height, width, 3).
+Files, modes, ICC profiles and EXIF are dealt with once, in ``_internal.images``.
+
+A plug-in is a class behind an entry point. ``plugins.load`` makes an instance: with ``configure(places,
+options)`` where the class has it, else by calling the class with the options as keyword arguments.
+So the smallest plug-in is a class without arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sdsafe.core.decisions import Decision, PolicyRef
+    from sdsafe.core.findings import CheckResult, Finding, Stage
+    from sdsafe.core.ids import AssetId
+    from sdsafe.core.pixels import Pixels
+    from sdsafe.core.places import Places
+    from sdsafe.core.receipts import LedgerEntry, Receipt
+    from sdsafe.core.report import Evidence
+    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.softbinding import Detection, SoftBinding
+    from sdsafe.core.states import Admitted, Asset, Generated, Signed
+
+__all__ = [
+    "Configurable",
+    "Fingerprinter",
+    "Generator",
+    "Ledger",
+    "ManifestRepository",
+    "OutputCheck",
+    "PolicyEngine",
+    "Probe",
+    "PromptCheck",
+    "Signer",
+    "StoredManifest",
+    "Unavailable",
+    "Watch",
+    "Watermarker",
+]
+
+
+class Unavailable(Exception):  # noqa: N818 - a state of the check, not a fault of the caller
+    """Raised by a check that cannot run here (weights not pulled, wrong hash): status ``unavailable``.
+
+    The message names what is missing and how to get it, and never a prompt or a path.
+    """
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """**Protocol:** a plug-in class that wants to know where things are kept."""
+
+    @classmethod
+    def configure(cls, places: Places, options: Mapping[str, object]) -> Self:
+        """Return an instance; ``PluginError`` for an option it does not know."""
+        ...
+
+
+class Watch(Protocol):
+    """**Protocol:** how a caller follows generation, and stops it. It never sees pixels, latents or the pipe."""
+
+    def step(self, image: int, step: int, total: int) -> None:
+        """Be told that step ``step`` of ``total`` (both from 1) of image ``image`` (from 0) is done."""
+        ...
+
+    def cancelled(self) -> bool:
+        """Say whether to stop; asked after every step."""
+        ...
+
+
+class PromptCheck(Protocol):
+    """**Protocol:** looks at every text of a request and reports what it sees."""
+
+    @property
+    def name(self) -> str:
+        """Stable name, recorded in the manifest."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of code and data together, recorded in the manifest."""
+        ...
+
+    def check(self, request: GenerationRequest, /) -> Iterable[Finding]:
+        """Return findings; raise ``Unavailable`` when it cannot look."""
+        ...
+
+
+class OutputCheck(Protocol):
+    """**Protocol:** looks at one generated image and reports scores. It never decides and never changes it."""
+
+    @property
+    def name(self) -> str:
+        """Stable name, recorded in the manifest."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of code and weights together, recorded in the manifest."""
+        ...
+
+    def check(self, generated: Generated, /) -> Iterable[Finding]:
+        """Return at least one scored finding; raise ``Unavailable`` when it cannot look.
+
+        Returning nothing is an error, not a pass: a check that looked says what it measured.
+        """
+        ...
+
+
+class PolicyEngine(Protocol):
+    """**Protocol:** turns findings into a decision."""
+
+    @property
+    def refs(self) -> tuple[PolicyRef, ...]:
+        """The packs that judge; never empty."""
+        ...
+
+    def judge(self, stage: Stage, request: GenerationRequest, results: Sequence[CheckResult], /) -> Decision:
+        """Evaluate every rule of ``stage`` over the results; the most severe effect wins.
+
+        A check that is not ``ok``, and an empty list of results, are denied: unknown is not a pass.
+        """
+        ...
+
+
+class Generator(Protocol):
+    """**Protocol:** owns a diffusion pipeline and makes images from admitted requests."""
+
+    def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
+        """Fill in what the caller left open (size, steps, guidance, scheduler, model identity) and validate.
+
+        Cheap: nothing is downloaded or loaded. The seed is resolved by the pipeline, not here.
+
+        Raises:
+            RequestError: An argument is unknown, out of range or not allowed for this model's family.
+        """
+        ...
+
+    def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
+        """Yield one ``Generated`` per asset id, in order, each from its own seed.
+
+        Raises:
+            CancelledError: ``watch.cancelled()`` said so; the image under way is dropped.
+            GenerationError: The model could not be loaded, or produced no finite image.
+        """
+        ...
+
+
+class Watermarker(Protocol):
+    """**Protocol:** writes a payload into pixels and reads it back, blind."""
+
+    @property
+    def alg(self) -> str:
+        """Name of the algorithm, as it appears in manifests."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of the implementation."""
+        ...
+
+    @property
+    def capacity_bits(self) -> int:
+        """Payload size in bits, a multiple of 8."""
+        ...
+
+    def embed(self, images: Sequence[Pixels], payloads: Sequence[bytes], /) -> list[Pixels]:
+        """Return marked copies; never an unmarked one.
+
+        Args:
+            images: Pictures, each (H, W, 3) ``uint8``; not changed.
+            payloads: One per picture, ``capacity_bits // 8`` bytes each.
+
+        Raises:
+            WatermarkError: A picture cannot carry the mark (too small, or it does not read back).
+        """
+        ...
+
+    def detect(self, images: Sequence[Pixels], /) -> list[Detection]:
+        """Return one detection per image; an unmarked image gives ``payload=None``."""
+        ...
+
+
+class Fingerprinter(Protocol):
+    """**Protocol:** computes a robust digest of what a picture looks like."""
+
+    @property
+    def alg(self) -> str:
+        """Name of the algorithm, as it appears in manifests."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Largest distance, 0 to 1, at which two pictures count as the same."""
+        ...
+
+    def compute(self, image: Pixels, /) -> bytes:
+        """Return the fingerprint."""
+        ...
+
+    def distance(self, a: bytes, b: bytes, /) -> float:
+        """Return the normalised distance, 0 (equal) to 1."""
+        ...
+
+
+class Signer(Protocol):
+    """**Protocol:** signs claims with a credential whose private key it alone can reach."""
+
+    @property
+    def alg(self) -> str:
+        """One of es256, es384, es512, ps256, ps384, ps512, ed25519."""
+        ...
+
+    @property
+    def certificate_chain(self) -> tuple[bytes, ...]:
+        """DER certificates, leaf first, root left out."""
+        ...
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the raw signature (ECDSA: IEEE P1363) over ``data``; ``SigningError`` when it cannot."""
+        ...
+
+
+class Ledger(Protocol):
+    """**Protocol:** an append-only log that can prove what it holds."""
+
+    def append(self, entry: LedgerEntry, /) -> Receipt:
+        """Append durably and return the receipt; ``LedgerError`` when it cannot."""
+        ...
+
+    def prove(self, digest: str, /) -> Receipt | None:
+        """Return a receipt for the newest entry whose asset id, asset or manifest digest is ``digest``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredManifest:
+    """A manifest store that the repository kept, and what leads to it."""
+
+    asset_id: AssetId
+    manifest_store: bytes
+    asset_sha256: str
+    media_type: str
+    bindings: tuple[SoftBinding, ...]
+    recorded_at: str
+    distance: float | None = None
+    """Normalised fingerprint distance of the query, 0 to 1; None for exact matches."""
+
+
+class ManifestRepository(Protocol):
+    """**Protocol:** keeps manifests and private records, found by id and by soft binding."""
+
+    def put(self, signed: Signed, /) -> str:
+        """Store durably; return the SHA-256 of the encrypted private record (for the ledger entry)."""
+        ...
+
+    def discard(self, asset_id: AssetId, /) -> None:
+        """Take back a ``put`` whose ledger entry was never made; a no-op for unknown ids."""
+        ...
+
+    def has(self, asset_id: AssetId, /) -> bool:
+        """Say whether the id is taken."""
+        ...
+
+    def find(self, binding: SoftBinding, /, *, within: float = 0.0) -> Iterable[StoredManifest]:
+        """Yield stored manifests: watermarks by equality, fingerprints within a normalised Hamming distance.
+
+        Nearest first.
+        """
+        ...
+
+
+class Probe(Protocol):
+    """**Protocol:** one step of verification. Returns what it was given, plus what it saw."""
+
+    @property
+    def name(self) -> str:
+        """Stable name, used as the source of its findings."""
+        ...
+
+    def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:
+        """Add findings and set the state it is responsible for. Never raises on bad evidence."""
+        ...

@@ -1,0 +1,1 @@
+"""C2PA manifests: defining, writing, reading."""

@@ -1,0 +1,1 @@
+"""An append-only RFC 6962 log of releases."""

@@ -1,0 +1,1 @@
+"""The manifest repository and the encrypted private records."""
