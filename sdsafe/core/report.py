@@ -142,6 +142,8 @@ class SoftMatch:
     """Normalised distance of fingerprints, 0 to 1; None for marks, which match exactly."""
     p_value: float | None
     recorded_at: str
+    manifest_store: bytes = field(repr=False)
+    """The stored manifest that the binding led to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
