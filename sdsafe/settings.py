@@ -1,0 +1,203 @@
+"""Frozen settings: site file < user file < environment < argument, stated once.
+
+The site file (``/etc/sdsafe/settings.toml``) is read whatever the environment says, and ``required_policies``
+of all sources unite: what an organisation requires cannot be dropped by a flag or a variable.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sdsafe._internal.locations import default_places
+from sdsafe.core.places import Places
+from sdsafe.core.request import PromptDisclosure
+from sdsafe.errors import ConfigurationError
+
+__all__ = ["SITE_FILE", "Settings"]
+
+SITE_FILE = Path("/etc/sdsafe/settings.toml")
+"""Written by the organisation's administrator; no variable points elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be chosen without writing code. Names refer to plug-ins."""
+
+    places: Places
+    model: str = "builtin:tiny"
+    policies: tuple[str, ...] = ("baseline",)
+    required_policies: tuple[str, ...] = ()
+    policy_folders: tuple[Path, ...] = ()
+    generator: str = "diffusers"
+    prompt_checks: tuple[str, ...] = ("lexicon",)
+    output_checks: tuple[str, ...] = ("open-nsfw",)
+    watermarker: str = "dwtDctSvd"
+    fingerprinters: tuple[str, ...] = ("phash",)
+    signer: str = "file:"
+    ledger: str = "sqlite"
+    repository: str = "sqlite"
+    prompt_disclosure: PromptDisclosure = PromptDisclosure.FULL
+    trust_manifest: tuple[Path, ...] = ()
+    trust_tsa: tuple[Path, ...] = ()
+    trust_cawg: tuple[Path, ...] = ()
+    device: str = "auto"
+    dtype: str = "auto"
+    offline: bool = False
+    options: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}))
+    """Options per plug-in, by its name: table ``[options.NAME]`` of the file."""
+
+    @classmethod
+    def load(cls, env: Mapping[str, str] | None = None, *, site: Path = SITE_FILE, **arguments: Any) -> Settings:
+        """Gather settings from all sources.
+
+        Args:
+            env: Environment variables; default: those of the process.
+            site: The organisation's file; only tests point it elsewhere.
+            **arguments: Field names of this class; None means "not given".
+
+        Raises:
+            ConfigurationError: An unknown key, a value of the wrong type, or a file that cannot be read.
+        """
+        env = os.environ if env is None else env
+        values: dict[str, object] = {"places": default_places(env)}
+        required: list[str] = []
+        for source in (_file(site), _user_file(env), _environment(env), _arguments(arguments)):
+            required += _strings(source.pop("required_policies", ()))
+            values |= source
+        values["required_policies"] = tuple(dict.fromkeys(required))
+        return cls(**values)  # type: ignore[arg-type]  # every value went through its parser
+
+    @property
+    def effective_policies(self) -> tuple[str, ...]:
+        """Required packs first, then the chosen ones, each once."""
+        return tuple(dict.fromkeys((*self.required_policies, *self.policies)))
+
+    def options_for(self, plugin: str) -> Mapping[str, object]:
+        """Return the options of one plug-in; empty when none are set."""
+        return self.options.get(plugin, {})
+
+
+def _user_file(env: Mapping[str, str]) -> dict[str, object]:
+    named = env.get("SDSAFE_CONFIG")
+    if named:
+        if not Path(named).is_file():
+            msg = "SDSAFE_CONFIG names a file that does not exist"
+            raise ConfigurationError(msg, hint="Correct the variable, or unset it to use the default location.")
+        return _file(Path(named))
+    home = Path(env.get("HOME") or Path.home())
+    return _file(Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "sdsafe" / "settings.toml")
+
+
+def _file(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as stream:
+            table = tomllib.load(stream)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path.name}: cannot be read as TOML: {type(error).__name__}"
+        raise ConfigurationError(msg, hint="Repair the settings file; nothing runs on settings half read.") from error
+    return {key: _parse(key, value, path.name) for key, value in table.items()}
+
+
+_VARIABLES = {
+    "SDSAFE_MODEL": "model",
+    "SDSAFE_SIGNER": "signer",
+    "SDSAFE_DEVICE": "device",
+    "SDSAFE_DTYPE": "dtype",
+    "SDSAFE_PROMPT_DISCLOSURE": "prompt_disclosure",
+}
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, object]:
+    values: dict[str, object] = {key: _parse(key, env[name], name) for name, key in _VARIABLES.items() if env.get(name)}
+    if env.get("SDSAFE_TRUST"):
+        values["trust_manifest"] = tuple(Path(part) for part in env["SDSAFE_TRUST"].split(os.pathsep) if part)
+    if env.get("SDSAFE_OFFLINE"):
+        values["offline"] = env["SDSAFE_OFFLINE"].lower() not in {"0", "false", "no"}
+    return values
+
+
+def _arguments(arguments: Mapping[str, object]) -> dict[str, object]:
+    return {key: _parse(key, value, "argument") for key, value in arguments.items() if value is not None}
+
+
+def _parse(key: str, value: object, source: str) -> object:
+    parser = _PARSERS.get(key)
+    if parser is None:
+        msg = f"{source}: unknown setting {key!r}"
+        raise ConfigurationError(msg, hint=f"Known settings: {', '.join(sorted(_PARSERS))}.")
+    try:
+        return parser(value)
+    except (TypeError, ValueError) as error:
+        msg = f"{source}: {key}: {error}"
+        raise ConfigurationError(msg) from error
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        msg = f"expected a string, found {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        msg = f"expected true or false, found {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple):
+        msg = f"expected a list of strings, found {type(value).__name__}"
+        raise TypeError(msg)
+    return tuple(_string(item) for item in value)
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    if isinstance(value, str | Path) or not isinstance(value, list | tuple):
+        msg = f"expected a list of paths, found {type(value).__name__}"
+        raise TypeError(msg)
+    return tuple(item if isinstance(item, Path) else Path(_string(item)) for item in value)
+
+
+def _disclosure(value: object) -> PromptDisclosure:
+    return PromptDisclosure(_string(value))
+
+
+def _typed_places(value: object) -> Places:
+    if not isinstance(value, Places):
+        msg = f"expected Places, found {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
+def _tables(value: object) -> Mapping[str, Mapping[str, object]]:
+    if not isinstance(value, Mapping) or not all(isinstance(table, Mapping) for table in value.values()):
+        msg = "expected one table per plug-in"
+        raise TypeError(msg)
+    return MappingProxyType({str(name): MappingProxyType(dict(table)) for name, table in value.items()})
+
+
+_BY_TYPE: Mapping[str, Callable[[Any], object]] = {
+    "str": _string,
+    "bool": _boolean,
+    "tuple[str, ...]": _strings,
+    "tuple[Path, ...]": _paths,
+    "PromptDisclosure": _disclosure,
+    "Places": _typed_places,
+    "Mapping[str, Mapping[str, object]]": _tables,
+}
+
+_PARSERS: Mapping[str, Callable[[Any], object]] = {
+    # The annotation is the one statement of a setting's type; a new type without a parser fails at import.
+    item.name: _BY_TYPE[str(item.type)]
+    for item in fields(Settings)
+}
