@@ -264,6 +264,10 @@ class ManifestRepository(Protocol):
         """Take back a ``put`` whose ledger entry was never made; a no-op for unknown ids."""
         ...
 
+    def mark_delivered(self, asset_id: AssetId, /) -> None:
+        """Note that the asset has reached its caller; what a crash leaves unmarked is withdrawn at start-up."""
+        ...
+
     def has(self, asset_id: AssetId, /) -> bool:
         """Say whether the id is taken."""
         ...

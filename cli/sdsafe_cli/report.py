@@ -1,0 +1,100 @@
+"""A verification report for people and for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sdsafe_cli.render import emit_json, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sdsafe.core.report import Evidence, ManifestSummary, Report
+
+__all__ = ["show_report"]
+
+_COLOURS = {"trusted": "green", "valid": "green", "recovered": "yellow", "unknown": "yellow", "invalid": "red"}
+
+
+def show_report(report: Report, name: str, *, as_json: bool) -> None:
+    """Print a report: JSON with schema ``sdsafe.report/1``, or aligned lines."""
+    if as_json:
+        emit_json("sdsafe.report/1", {"file": name, **_document(report)})
+        return
+    for label, text in _lines(report, name):
+        colour = _COLOURS.get(text) if label == "verdict" and sys.stdout.isatty() else None
+        click.echo(f"{label:<12}" + click.style(_clean(text), fg=colour, bold=bool(colour)))
+
+
+def _clean(text: str) -> str:
+    """Keep control characters of a hostile manifest off the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _document(report: Report) -> dict[str, object]:
+    evidence = report.evidence
+    return {
+        "verdict": report.verdict.value,
+        "asset_sha256": report.asset_digest,
+        "media_type": report.media_type,
+        "states": {
+            "manifest": evidence.manifest.value,
+            "soft_binding": evidence.soft.value,
+            "ledger": evidence.ledger.value,
+        },
+        "manifest": plain(evidence.summary),
+        "soft_bindings": plain(evidence.matches),
+        "receipt": plain(evidence.receipt),
+        "findings": plain(evidence.findings),
+        "not_checked": list(evidence.not_checked),
+        "verified_at": report.verified_at,
+        "tool": report.tool,
+    }
+
+
+def _lines(report: Report, name: str) -> Iterator[tuple[str, str]]:
+    evidence = report.evidence
+    yield "file", name
+    yield "verdict", report.verdict.value
+    yield "manifest", evidence.manifest.value
+    if evidence.summary is not None:
+        yield from _summary_lines(evidence.summary)
+    yield "mark", evidence.soft.value
+    for match in evidence.matches:
+        how = "exact" if match.distance is None else f"distance {match.distance:.3f}"
+        yield "", f"{match.alg} leads to asset {match.asset_id} ({how}), recorded {match.recorded_at}"
+    yield "ledger", _ledger_line(evidence)
+    for finding in evidence.findings:
+        if finding.severity != "success":
+            yield "finding", f"{finding.code}: {finding.explanation}" if finding.explanation else finding.code
+    for omission in evidence.not_checked:
+        yield "not checked", omission
+    yield "validator", f"{report.tool} at {report.verified_at}"
+
+
+def _summary_lines(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
+    yield "", summary.label + (" (recovered from the repository)" if summary.recovered else "")
+    trusted = f"on your list: {summary.trust_list}" if summary.trust_list else "on none of your lists"
+    yield "signer", f"{summary.signer} ({trusted})"
+    yield "signed at", summary.signature_time or "not proven by a timestamp"
+    yield "made by", summary.claim_generator
+    generation = summary.generation
+    if not generation:
+        return
+    model = generation.get("model")
+    if isinstance(model, dict):
+        yield "model", f"{model.get('id')} {str(model.get('digest') or '')[:12]}".strip()
+    yield "asset id", str(summary.asset_id)
+    yield "seed", str(generation.get("seed"))
+    yield "prompt", summary.prompt if summary.prompt is not None else "not disclosed"
+    if generation.get("unchecked"):
+        yield "checks", "NO OUTPUT CHECK RAN (unsafe mode)"
+
+
+def _ledger_line(evidence: Evidence) -> str:
+    if evidence.receipt is None:
+        return evidence.ledger.value
+    return f"{evidence.ledger.value}, entry #{evidence.receipt.log_index}"

@@ -1,0 +1,175 @@
+"""Convenience: a ``Pipeline`` or a ``Validator`` from ``Settings``, and files in and out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sdsafe import plugins
+from sdsafe._internal import atomic, images
+from sdsafe.core.states import Asset
+from sdsafe.core.trust import ListKind, Require, TrustPolicy
+from sdsafe.errors import AssetError
+from sdsafe.settings import Settings
+from sdsafe.verification import Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from sdsafe.core.report import Report
+    from sdsafe.core.states import Recorded
+    from sdsafe.pipeline import Pipeline, UnsafeNoOutputCheck
+    from sdsafe.protocols import Fingerprinter, ManifestRepository, Probe, Watermarker
+
+__all__ = ["inspect", "open_pipeline", "open_validator", "read_asset", "save_to", "verify"]
+
+_log = logging.getLogger(__name__)
+
+_MAX_FILE_BYTES = 1 << 30  # larger than any picture we make; a limit against mistakes, not a format rule
+
+
+def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputCheck | None = None) -> Pipeline:
+    """Return a pipeline made of what ``settings`` name; nothing is loaded onto a device yet.
+
+    Args:
+        settings: Default: ``Settings.load()``.
+        unsafe: Release images that no classifier looked at; signed into every manifest.
+
+    Raises:
+        ConfigurationError: Something is missing, empty or broken; the hint says what to do.
+        SigningError: The credential is missing, expired or locked.
+    """
+    from sdsafe.gates.policy.judge import PackPolicy
+    from sdsafe.gates.policy.loader import load_policies
+    from sdsafe.pipeline import Parts, Pipeline
+    from sdsafe.provenance.signing.credentials import expiry_warning
+    from sdsafe.provenance.signing.uri import parse_signer_uri
+
+    chosen = settings or Settings.load()
+    packs = {"policies": chosen.effective_policies, "folders": chosen.policy_folders}
+    scheme, signer_options = parse_signer_uri(chosen.signer)
+    signer = _plugin("signers", scheme, chosen, signer_options)
+    if warning := expiry_warning(signer.certificate_chain[0]):
+        _log.warning("%s", warning)
+    runtime = {"device": chosen.device, "dtype": chosen.dtype, "offline": chosen.offline}
+    return Pipeline(
+        Parts(
+            generator=_plugin("generators", chosen.generator, chosen, runtime),
+            policy=PackPolicy(load_policies(chosen.effective_policies, chosen.policy_folders)),
+            prompt_checks=tuple(
+                _plugin("prompt_checks", name, chosen, packs if name == "lexicon" else {})
+                for name in chosen.prompt_checks
+            ),
+            output_checks=unsafe or tuple(_plugin("output_checks", name, chosen) for name in chosen.output_checks),
+            watermarker=_plugin("watermarkers", chosen.watermarker, chosen),
+            fingerprinters=tuple(_plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters),
+            signer=signer,
+            ledger=_plugin("ledgers", chosen.ledger, chosen),
+            repository=_plugin("repositories", chosen.repository, chosen),
+            disclosure=chosen.prompt_disclosure,
+        )
+    )
+
+
+def open_validator(
+    settings: Settings | None = None,
+    *,
+    trust: Iterable[Path] = (),
+    require: Require | None = None,
+    check_watermark: bool = False,
+) -> Validator:
+    """Return a validator; needs no torch and creates nothing on disk.
+
+    Args:
+        settings: Default: ``Settings.load()``. Its repository and ledger are used where they exist.
+        trust: PEM files with trust anchors for signers, besides those of the settings.
+        require: The least verdict that ``verify`` accepts.
+        check_watermark: Look for the mark even when the manifest is intact.
+    """
+    from sdsafe.bindings.fingerprint.probe import FingerprintProbe
+    from sdsafe.bindings.watermark.probe import WatermarkProbe
+    from sdsafe.provenance.manifest.probe import ManifestProbe, RecoveryProbe
+    from sdsafe.provenance.trust.lists import load_anchors
+    from sdsafe.provenance.trust.probe import TrustProbe
+    from sdsafe.records.ledger.log import SqliteLedger
+    from sdsafe.records.ledger.probe import LedgerProbe
+    from sdsafe.records.repository.sqlite import SqliteRepository
+
+    chosen = settings or Settings.load()
+    lists = {
+        ListKind.MANIFEST: (*chosen.trust_manifest, *trust),
+        ListKind.TSA: chosen.trust_tsa,
+        ListKind.CAWG: chosen.trust_cawg,
+    }
+    anchors = {kind: tuple(pem for path in paths for pem in load_anchors(path)) for kind, paths in lists.items()}
+    policy = TrustPolicy(anchors=anchors, require=require, check_watermark=check_watermark)
+    repository: ManifestRepository | None = SqliteRepository.open_existing(chosen.places)
+    fingerprinters: tuple[Fingerprinter, ...] = tuple(
+        _plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters
+    )
+    watermarker: Watermarker = _plugin("watermarkers", chosen.watermarker, chosen)
+    probes: tuple[Probe, ...] = (
+        ManifestProbe(),
+        TrustProbe(policy),
+        WatermarkProbe(watermarker, repository, fingerprinters, always=check_watermark),
+        FingerprintProbe(fingerprinters, repository),
+        RecoveryProbe(),
+        LedgerProbe(SqliteLedger.open_existing(chosen.places)),
+    )
+    return Validator(probes=probes, policy=policy)
+
+
+def inspect(path: Path, *, settings: Settings | None = None, trust: Iterable[Path] = ()) -> Report:
+    """Report everything that the picture at ``path`` carries; see ``sdsafe.verification.inspect``."""
+    return open_validator(settings, trust=trust).inspect(read_asset(path))
+
+
+def verify(
+    path: Path, *, settings: Settings | None = None, trust: Iterable[Path] = (), require: Require | None = None
+) -> Report:
+    """Return the report of the picture at ``path`` or raise; see ``sdsafe.verification.verify``."""
+    return open_validator(settings, trust=trust, require=require).verify(read_asset(path))
+
+
+def read_asset(path: Path) -> Asset:
+    """Read a picture file.
+
+    Raises:
+        AssetError: The file cannot be read, is too large, or is no picture.
+    """
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise AssetError(f"{path.name}: larger than {_MAX_FILE_BYTES >> 20} MiB", code="asset.too-large")
+        data = path.read_bytes()
+    except OSError as error:
+        raise AssetError(
+            f"{path.name}: cannot be read: {error.strerror}", code="asset.unreadable", hint="Check the path and rights."
+        ) from error
+    media_type = images.sniff(data)
+    if media_type is None:
+        raise AssetError(
+            f"{path.name}: not a picture in a format we know",
+            code="asset.not-an-image",
+            hint="PNG, JPEG, WebP, AVIF, TIFF and GIF are recognised by their first bytes.",
+        )
+    return Asset(data=data, media_type=media_type, name=path.name)
+
+
+def save_to(path: Path, *, force: bool = False) -> Callable[[Recorded], None]:
+    """Return a delivery that writes the asset to ``path`` in one step: complete or not at all.
+
+    The delivery raises ``AssetError`` when the file exists (and ``force`` is false) or cannot be written; the
+    pipeline then withdraws the asset.
+    """
+
+    def deliver(recorded: Recorded) -> None:
+        write = atomic.replace if force else atomic.write_new
+        write(path, recorded.asset.data)
+
+    return deliver
+
+
+def _plugin(group: str, name: str, settings: Settings, options: Mapping[str, object] | None = None) -> Any:
+    merged = {**(options or {}), **settings.options_for(name)}
+    return plugins.load(f"sdsafe.{group}", name, settings.places, merged)
