@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdsafe.core.request import PromptDisclosure
+from sdsafe.errors import ConfigurationError
+from sdsafe.settings import Settings
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path / "home")}
+
+
+def _load(env: dict[str, str], tmp_path: Path, **arguments: object) -> Settings:
+    return Settings.load(env, site=tmp_path / "site.toml", **arguments)
+
+
+def _user_file(env: dict[str, str], text: str) -> None:
+    path = Path(env["HOME"]) / ".config" / "sdsafe" / "settings.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_defaults_check_prompt_and_output(nowhere: dict[str, str], tmp_path: Path) -> None:
+    settings = _load(nowhere, tmp_path)
+    assert settings.policies == ("baseline",)
+    assert settings.prompt_checks
+    assert settings.output_checks
+    assert settings.prompt_disclosure is PromptDisclosure.FULL
+    assert settings.places.state == tmp_path / "home" / ".local" / "share" / "sdsafe"
+    assert settings.places.cache == tmp_path / "home" / ".cache" / "sdsafe"
+
+
+def test_file_then_environment_then_argument(nowhere: dict[str, str], tmp_path: Path) -> None:
+    _user_file(nowhere, 'model = "file"\ndevice = "file"\nsigner = "file:"\n')
+    env = {**nowhere, "SDSAFE_MODEL": "env", "SDSAFE_DEVICE": "env"}
+    settings = _load(env, tmp_path, device="argument")
+    assert (settings.signer, settings.model, settings.device) == ("file:", "env", "argument")
+
+
+def test_an_argument_of_none_is_not_given(nowhere: dict[str, str], tmp_path: Path) -> None:
+    assert _load({**nowhere, "SDSAFE_MODEL": "env"}, tmp_path, model=None).model == "env"
+
+
+def test_required_policies_unite_and_cannot_be_dropped(nowhere: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('required_policies = ["house"]\n', encoding="utf-8")
+    _user_file(nowhere, 'required_policies = ["team"]\npolicies = []\n')
+    env = {**nowhere, "SDSAFE_CONFIG": ""}
+    settings = _load(env, tmp_path, policies=("mine",), required_policies=())
+    assert settings.effective_policies == ("house", "team", "mine")
+
+
+def test_another_user_file_does_not_hide_the_site_file(nowhere: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('required_policies = ["house"]\n', encoding="utf-8")
+    (tmp_path / "mine.toml").write_text("policies = []\n", encoding="utf-8")
+    settings = _load({**nowhere, "SDSAFE_CONFIG": str(tmp_path / "mine.toml")}, tmp_path)
+    assert settings.effective_policies == ("house",)
+
+
+def test_places_and_lists_from_the_environment(nowhere: dict[str, str], tmp_path: Path) -> None:
+    env = {**nowhere, "SDSAFE_HOME": "/s", "SDSAFE_CACHE": "/c", "SDSAFE_TRUST": "/a.pem:/b.pem", "SDSAFE_OFFLINE": "1"}
+    settings = _load(env, tmp_path)
+    assert (settings.places.state, settings.places.cache) == (Path("/s"), Path("/c"))
+    assert settings.trust_manifest == (Path("/a.pem"), Path("/b.pem"))
+    assert settings.offline is True
+
+
+def test_options_are_per_plugin(nowhere: dict[str, str], tmp_path: Path) -> None:
+    _user_file(nowhere, "[options.open-nsfw]\nthreads = 1\n")
+    settings = _load(nowhere, tmp_path)
+    assert settings.options_for("open-nsfw") == {"threads": 1}
+    assert settings.options_for("other") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("polices = []", "unknown setting 'polices'"),
+        ("policies = 'baseline'", "expected a list of strings"),
+        ("policies = [1]", "expected a string, found int"),
+        ("model = 3", "expected a string, found int"),
+        ("offline = 'yes'", "expected true or false"),
+        ("prompt_disclosure = 'some'", "not a valid PromptDisclosure"),
+        ("options = 1", "one table per plug-in"),
+        ("model = ", "cannot be read as TOML"),
+    ],
+)
+def test_a_mistake_is_an_error_that_names_the_file(
+    nowhere: dict[str, str], tmp_path: Path, text: str, complaint: str
+) -> None:
+    _user_file(nowhere, text)
+    with pytest.raises(ConfigurationError, match=complaint) as caught:
+        _load(nowhere, tmp_path)
+    assert "settings.toml" in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_named_file_that_is_missing_is_an_error(nowhere: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SDSAFE_CONFIG"):
+        _load({**nowhere, "SDSAFE_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
