@@ -160,15 +160,14 @@ def test_replacing_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def _write_and_die(target: Path, point: str, *, replacing: bool) -> None:
-    def reach(name: str) -> None:
-        if name == point:
+    def reach(_point: str) -> None:
+        if _point == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
     atomic._reach = reach
     (atomic.replace if replacing else atomic.write_new)(target, (b"n" * 10_000 for _ in range(3)))
 
 
-@pytest.mark.parametrize("replacing", [False, True])
 def test_a_claim_that_cannot_be_kept_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_more: object) -> None:
         raise OSError(errno.EPERM, "not here")
@@ -181,6 +180,7 @@ def test_a_claim_that_cannot_be_kept_is_taken_back(tmp_path: Path, monkeypatch: 
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("replacing", [False, True])
 def test_a_kill_at_any_point_leaves_all_or_nothing(tmp_path: Path, replacing: bool) -> None:
     context = multiprocessing.get_context("fork")
     reached = set()
