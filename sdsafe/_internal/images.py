@@ -20,6 +20,7 @@ Every function is safe to call from several threads: nothing is shared between c
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ from sdsafe.core.pixels import is_pixels
 from sdsafe.errors import AssetError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL.ImageFile import ImageFile
 
     from sdsafe.core.pixels import Pixels
@@ -72,8 +75,9 @@ _PNG_LEVEL = 1
 
 _SAVE_OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "image/png": ("PNG", {"compress_level": _PNG_LEVEL}),
-    # 4:4:4 and optimised tables: half-resolution chroma would cost a mark that lives in chroma.
-    "image/jpeg": ("JPEG", {"subsampling": 0, "optimize": True}),
+    # 4:4:4: half-resolution chroma would cost a mark that lives in chroma. No `optimize`: Pillow's buffer for it is
+    # too small for noise at high quality ("Suspension not allowed here").
+    "image/jpeg": ("JPEG", {"subsampling": 0}),
     "image/webp": ("WEBP", {"method": 4}),
     # One thread: the AV1 encoder divides the picture by thread count, and bytes must not depend on the machine.
     "image/avif": ("AVIF", {"subsampling": "4:4:4", "max_threads": 1}),
@@ -113,9 +117,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
         (H, W, 3) ``uint8``, writable, contiguous, owned by the caller.
 
     Raises:
-        AssetError: ``asset.too-large``, ``asset.not-an-image`` (unknown signature, or the header makes no sense),
-            ``asset.truncated`` (the header does, but the pixels are cut off or damaged), ``asset.unsupported``
-            (32-bit integer or floating-point samples, whose range the file does not state). Nothing else.
+        AssetError: ``asset.too-large``, ``asset.not-an-image`` (unknown signature), ``asset.truncated`` (it begins
+            like a picture but is cut off or damaged), ``asset.unsupported`` (32-bit integer or floating-point
+            samples, whose range the file does not state). Nothing else.
     """
     if len(data) > max_bytes:
         raise AssetError(
@@ -131,19 +135,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
             code="asset.too-large",
             hint="Scale the picture down. The limit protects against files that unpack to fill the memory.",
         )
-    try:
+    with _translated(f"the {image.format} file"):
         image.load()
         return _to_pixels(image)
-    except AssetError:
-        raise
-    except MemoryError as error:
-        raise AssetError("the picture does not fit into memory", code="asset.too-large") from error
-    except Exception as error:  # a parser fed with hostile bytes raises anything
-        raise AssetError(
-            f"the {image.format} file is cut off or damaged: its pixels cannot be decoded to the end",
-            code="asset.truncated",
-            hint="Fetch the file again; a half-finished download looks like this.",
-        ) from error
 
 
 def encode(pixels: Pixels, media_type: str = "image/png", *, quality: int = 90) -> bytes:
@@ -197,20 +191,29 @@ def _open(data: bytes) -> ImageFile:
             hint="PNG, JPEG, WebP, AVIF, TIFF and GIF are recognised by their first bytes.",
         )
     module, reader = _READERS[media_type]
-    try:
+    with _translated(f"the {media_type} file"):
         opener: Any = getattr(import_module(module), reader)
         image: ImageFile = opener(io.BytesIO(data))
         if min(image.size) < 1:
-            raise ValueError("empty picture")  # noqa: TRY301 - same fault, same translation
-    except MemoryError as error:
-        raise AssetError("the picture does not fit into memory", code="asset.too-large") from error
-    except Exception as error:  # a parser fed with hostile bytes raises anything
-        raise AssetError(
-            f"the file begins like {media_type} but its header makes no sense",
-            code="asset.not-an-image",
-            hint="The file is damaged or only looks like a picture.",
-        ) from error
+            raise ValueError("empty picture")
     return image
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn whatever a parser fed with hostile bytes raises into ``AssetError``."""
+    try:
+        yield
+    except AssetError:
+        raise
+    except MemoryError as error:
+        raise AssetError(f"{what} does not fit into memory", code="asset.too-large") from error
+    except Exception as error:
+        raise AssetError(
+            f"{what} is cut off or damaged: it begins like a picture but does not decode to the end",
+            code="asset.truncated",
+            hint="Fetch the file again; a half-finished download looks like this.",
+        ) from error
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
