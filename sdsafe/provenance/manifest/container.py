@@ -1,0 +1,69 @@
+"""A strict reading of the file around a manifest store: nothing may be there that no hash covers.
+
+A PNG file (ISO 15948) is a signature and chunks; each chunk carries a CRC that the C2PA library does not check
+for its own chunk.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from sdsafe.provenance.manifest import jumbf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["STRICT_TYPES", "problems"]
+
+STRICT_TYPES = ("image/png",)
+"""Formats whose container is read strictly; for others the report says that it was not."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_CHUNK = 12  # length, type and CRC around the data
+
+
+def problems(data: bytes, media_type: str) -> Iterator[tuple[str, str]]:
+    """Yield (code, explanation) for every irregularity of a file that carries a manifest store.
+
+    Yields nothing for a clean file, for a file without a store, and for formats outside ``STRICT_TYPES``.
+    """
+    if media_type != "image/png":
+        return
+    chunks = list(_chunks(data))
+    stores = [body for type_, body, _ in chunks if type_ == b"caBX"]
+    if not stores:
+        return
+    yield from _chunk_problems(data, chunks)
+    if len(stores) > 1:
+        yield "container.png.several-stores", f"{len(stores)} C2PA chunks, at most one is allowed"
+    for store in stores:
+        yield from jumbf.problems(store)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield (type, data, offset of the end) for every chunk that fits into the file."""
+    position = len(_PNG)
+    while position + _CHUNK <= len(data):
+        length, type_ = struct.unpack_from(">I4s", data, position)
+        end = position + _CHUNK + length
+        if end > len(data):
+            return
+        yield type_, data[position + 8 : end - 4], end
+        position = end
+
+
+def _chunk_problems(data: bytes, chunks: list[tuple[bytes, bytes, int]]) -> Iterator[tuple[str, str]]:
+    if not data.startswith(_PNG) or chunks[0][0] != b"IHDR":
+        yield "container.png.malformed", "the file does not begin like a PNG"
+    if chunks[-1][0] != b"IEND" or chunks[-1][1]:
+        yield "container.png.malformed", "the file does not end with an empty IEND chunk"
+    if chunks[-1][2] != len(data):
+        yield "container.png.trailing", f"{len(data) - chunks[-1][2]} bytes after the last whole chunk"
+    if sum(type_ == b"IEND" for type_, _, _ in chunks) > 1:
+        yield "container.png.malformed", "more than one IEND chunk"
+    for type_, body, end in chunks:
+        (stored,) = struct.unpack_from(">I", data, end - 4)
+        if stored != zlib.crc32(body, zlib.crc32(type_)):
+            yield "container.png.crc", f"the checksum of a {type_.decode('latin-1')!r} chunk does not fit"
