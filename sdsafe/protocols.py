@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Configurable",
+    "Discriminating",
     "Fingerprinter",
     "Generator",
     "Ledger",
@@ -206,6 +207,19 @@ class Fingerprinter(Protocol):
 
     def distance(self, a: bytes, b: bytes, /) -> float:
         """Return the normalised distance, 0 (equal) to 1."""
+        ...
+
+
+@runtime_checkable
+class Discriminating(Protocol):
+    """**Protocol:** what a fingerprinter may offer besides: it knows the pictures on which it says nothing.
+
+    Flat pictures and plain gradients share fingerprints, and noise decides theirs. Probes neither match nor
+    contradict on them. A fingerprinter without this method vouches for every picture.
+    """
+
+    def discriminates(self, image: Pixels, /) -> bool:
+        """Say whether the fingerprint of ``image`` tells it from others and stays under small changes."""
         ...
 
 
