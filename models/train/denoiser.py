@@ -1,0 +1,231 @@
+"""Trains the denoiser and the text encoder together on stored latents and fresh captions."""
+
+import csv
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from train import autoencoder, captions, checkpoints, latents, scenes, text
+from train.muon import Muon
+
+CHANNELS: Final = (128, 144)
+GUIDANCE_DROPOUT: Final = 0.10
+GUIDANCE: Final = 4.0
+_GRID_STEPS: Final = 20
+
+
+def build(sample_size: int = 16) -> Any:
+    """Return an untrained `UNet2DConditionModel`: two resolutions, attention at both, no middle block."""
+    blocks = len(CHANNELS)
+    return UNet2DConditionModel(
+        sample_size=sample_size,
+        in_channels=autoencoder.LATENT_CHANNELS,
+        out_channels=autoencoder.LATENT_CHANNELS,
+        block_out_channels=CHANNELS,
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D",) * blocks,
+        up_block_types=("CrossAttnUpBlock2D",) * blocks,
+        mid_block_type=None,
+        cross_attention_dim=text.WIDTH,
+        attention_head_dim=4,  # diffusers reads this as the number of heads
+        norm_num_groups=16,
+    )
+
+
+def build_scheduler() -> Any:
+    """Return the noise schedule: linear betas end with hardly any signal, so no sampler needs a special case."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="linear",
+        beta_start=0.0001,
+        beta_end=0.02,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=0,
+    )
+
+
+@dataclass
+class Student:
+    """The two networks that learn together, with their averages."""
+
+    unet: Any
+    encoder: Any
+    averages: dict[str, checkpoints.Average]
+
+    @classmethod
+    def fresh(cls, tokenizer: Any, warm: Path | None) -> "Student":
+        """Return untrained networks, or the released ones as a warm start."""
+        unet, encoder = build(), text.build_encoder(tokenizer)
+        if warm is not None:
+            unet = UNet2DConditionModel.from_pretrained(warm, subfolder="unet", torch_dtype=torch.float32)
+            encoder = type(encoder).from_pretrained(warm, subfolder="text_encoder", torch_dtype=torch.float32)
+        averages = {"unet": checkpoints.Average(unet, 0.999), "encoder": checkpoints.Average(encoder, 0.999)}
+        return cls(unet, encoder, averages)
+
+    def parts(self) -> dict[str, Any]:
+        """Return the networks by name."""
+        return {"unet": self.unet, "encoder": self.encoder}
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Return all parameters in a fixed order."""
+        return [*self.unet.parameters(), *self.encoder.parameters()]
+
+
+class Batches(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Endless (latents, token ids); the share `GUIDANCE_DROPOUT` of captions is empty."""
+
+    def __init__(self, work: Path, capacity: int, batch: int, seed: int) -> None:
+        self._arguments = (work / "latents", capacity)
+        self._batch = batch
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        torch.set_num_threads(1)
+        store = latents.Store(*self._arguments)
+        tokenizer = text.build_tokenizer()
+        rng = np.random.default_rng([self._seed, 6])
+        while True:
+            chosen = np.sort(rng.choice(store.count(), self._batch, replace=False))
+            said = [captions.caption(scenes.sample(int(seed)), int(rng.integers(1000))) for seed in store.seeds[chosen]]
+            said = ["" if rng.random() < GUIDANCE_DROPOUT else words for words in said]
+            yield torch.from_numpy(store.values[chosen].astype(np.float32)), text.encode(tokenizer, said)
+
+
+def loss_of(student: Student, clean: torch.Tensor, tokens: torch.Tensor, signal: torch.Tensor) -> torch.Tensor:
+    """Return the velocity loss with Min-SNR weights (gamma 5)."""
+    count = clean.shape[0]
+    # Stratified times: each batch covers the whole schedule, which calms the loss.
+    times = ((torch.arange(count) + torch.rand(count)) / count * 1000).long().clamp(0, 999)
+    share = signal[times].view(-1, 1, 1, 1)
+    noise = torch.randn_like(clean)
+    noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
+    velocity = share.sqrt() * noise - (1 - share).sqrt() * clean
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = student.encoder(tokens).last_hidden_state
+        guess = student.unet(noisy, times, hidden).sample
+    snr = signal[times] / (1 - signal[times])
+    weight = snr.clamp(max=5) / (snr + 1)
+    error = (guess.float() - velocity).square().mean(dim=(1, 2, 3))
+    return (weight * error).mean() / weight.mean()
+
+
+def train(work: Path, *, minutes: float, rate: float, batch: int, capacity: int, warm: Path | None) -> None:
+    """Train for some minutes from the last checkpoint under `work`, or from `warm` weights, or from nothing."""
+    torch.manual_seed(11)
+    tokenizer = text.build_tokenizer()
+    student = Student.fresh(tokenizer, warm)
+    optimizer = Muon(student.parameters(), lr=rate, vectors=student.encoder.get_input_embeddings().parameters())
+    step, spent = _resume(work, student, optimizer)
+    torch.manual_seed(11 + step)
+    factor = _scaling(work, capacity)
+    signal = build_scheduler().alphas_cumprod
+    loader = torch.utils.data.DataLoader(
+        Batches(work, capacity, batch, 21 + step), batch_size=None, num_workers=1, prefetch_factor=8
+    )
+    data = iter(loader)
+    began, last, first = time.monotonic(), time.monotonic(), step
+    pictured = began
+    smooth = 0.0
+    with (work / "denoiser.csv").open("a", newline="", encoding="utf-8") as log:
+        writer = csv.writer(log)
+        while (elapsed := time.monotonic() - began) < minutes * 60:
+            left = 1 - elapsed / (minutes * 60)
+            warmth = min(1.0, (step - first + 1) / 100)
+            now = rate * warmth * (0.03 + 0.97 * min(1.0, left * 2.0))
+            for group in optimizer.param_groups:
+                group["lr"] = now
+            clean, tokens = next(data)
+            loss = loss_of(student, clean * factor, tokens, signal)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+            optimizer.step()
+            for name, part in student.parts().items():
+                student.averages[name].update(part, step)
+            step += 1
+            smooth += (float(loss.detach()) - smooth) * (0.02 if step - first > 50 else 1 / (step - first))
+            if step % 25 == 0:
+                seconds = round(spent + time.monotonic() - began)
+                writer.writerow([step, seconds, f"{smooth:.4f}", f"{now:.2e}"])
+                log.flush()
+                print(step, seconds, f"loss {smooth:.4f}", flush=True)
+            if time.monotonic() - last > 150:
+                last = time.monotonic()
+                _save(work, student, optimizer, step, spent + last - began, factor)
+            if time.monotonic() - pictured > 420:
+                pictured = time.monotonic()
+                sample_grid(work, tokenizer, step)
+    _save(work, student, optimizer, step, spent + time.monotonic() - began, factor)
+    sample_grid(work, tokenizer, step)
+
+
+def _resume(work: Path, student: Student, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+    found = checkpoints.load(work / "denoiser")
+    if found is None:
+        return 0, 0.0
+    groups, state = found
+    for name, part in student.parts().items():
+        part.load_state_dict(groups[name])
+        student.averages[name].values = groups[f"{name}_average"]
+    checkpoints.restore_optimizer(optimizer, groups["optimizer"])
+    return int(state["step"]), float(state["seconds"])
+
+
+def _save(work: Path, student: Student, optimizer: torch.optim.Optimizer, step: int, seconds: float, factor: float) -> None:
+    groups = {"optimizer": checkpoints.optimizer_tensors(optimizer)}
+    for name, part in student.parts().items():
+        groups[name] = part.state_dict()
+        groups[f"{name}_average"] = student.averages[name].values
+    checkpoints.save(work / "denoiser", groups, {"step": step, "seconds": seconds, "scaling_factor": factor})
+
+
+def _scaling(work: Path, capacity: int) -> float:
+    """Return 1 / the measured standard deviation of the first latents."""
+    store = latents.Store(work / "latents", capacity)
+    return 1.0 / float(store.values[: min(2000, store.count())].astype(np.float32).std())
+
+
+def load_average(work: Path, tokenizer: Any) -> tuple[Any, Any, float]:
+    """Return denoiser and text encoder with averaged weights, and the scaling factor they were trained with."""
+    found = checkpoints.load(work / "denoiser")
+    if found is None:
+        raise FileNotFoundError("train the denoiser first: no checkpoint in the working folder")
+    groups, state = found
+    unet, encoder = build(), text.build_encoder(tokenizer)
+    unet.load_state_dict(groups["unet_average"])
+    encoder.load_state_dict(groups["encoder_average"])
+    return unet.eval(), encoder.eval(), float(state["scaling_factor"])
+
+
+@torch.no_grad()
+def sample_grid(work: Path, tokenizer: Any, step: int) -> None:
+    """Write the fixed 16 prompts, seeds 0 to 15, through the averaged weights."""
+    from PIL import Image
+
+    unet, encoder, factor = load_average(work, tokenizer)
+    decoder = autoencoder.load_average(work)
+    scheduler = build_scheduler()
+    scheduler.set_timesteps(_GRID_STEPS)
+    prompts = list(captions.GRID)
+    hidden = encoder(text.encode(tokenizer, prompts + [""] * len(prompts))).last_hidden_state
+    shape = (1, *latents.SHAPE)
+    state = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in range(len(prompts))])
+    for moment in scheduler.timesteps:
+        with_words, without = unet(torch.cat([state, state]), moment, hidden).sample.chunk(2)
+        state = scheduler.step(without + GUIDANCE * (with_words - without), moment, state).prev_sample
+    pictures = torch.cat([decoder.decode(part / factor).sample for part in state.split(4)])
+    pictures = torch.nn.functional.avg_pool2d(pictures, 2)
+    rows = torch.cat([torch.cat(list(pictures[row : row + 4]), 2) for row in range(0, len(prompts), 4)], 1)
+    pixels = ((rows.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(work / f"denoiser-{step:06d}.png")
+    if not math.isfinite(float(state.sum())):
+        raise FloatingPointError("the denoiser diverged")
