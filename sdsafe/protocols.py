@@ -136,7 +136,8 @@ class Generator(Protocol):
     def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
         """Fill in what the caller left open (size, steps, guidance, scheduler, model identity) and validate.
 
-        Cheap: nothing is downloaded or loaded. The seed is resolved by the pipeline, not here.
+        Cheap: no weights are downloaded or loaded; of a hub model that is not in the cache, its description is
+        fetched (a few KB of JSON). The seed is resolved by the pipeline, not here.
 
         Raises:
             RequestError: An argument is unknown, out of range or not allowed for this model's family.
