@@ -1,0 +1,300 @@
+"""The pipe itself: the only module that loads and calls diffusers pipelines.
+
+An ``Engine`` keeps its pipe in a closure. It takes plain values, gives back checked pixels, and is used by one
+thread at a time: pipelines and schedulers keep state between steps.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from sdsafe.core.pixels import Pixels, is_pixels
+from sdsafe.errors import GenerationError, RequestError, SdsafeError
+from sdsafe.generation.devices import Probe
+from sdsafe.generation.schedulers import config_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sdsafe.core.request import Size
+    from sdsafe.generation.devices import Device
+    from sdsafe.generation.identity import Model
+    from sdsafe.generation.schedulers import SchedulerChoice
+
+# transformers warns, once per image processor, that torchvision is absent. There is no build of it to pin that fits
+# every torch, diffusers falls back to Pillow, and text to image uses none of them. Nothing else is filtered.
+logging.getLogger("transformers.utils.import_utils").addFilter(
+    lambda record: "requires torchvision (not installed)" not in record.getMessage()
+)
+
+import diffusers  # noqa: E402 - after the filter, which must be there when it imports transformers
+import torch  # noqa: E402 - beside diffusers
+import transformers  # noqa: E402 - beside diffusers
+
+__all__ = ["Engine", "Rendered", "Step", "libraries", "load", "probe", "set_threads", "threads"]
+
+Step = "Callable[[int, int], None]"
+"""Told the step and the total, both from 1; stops the run by raising."""
+
+_LIBRARIES = ("accelerate", "diffusers", "numpy", "safetensors", "torch", "transformers")
+
+# diffusers warns of truncated prompts and quotes them: a leak into logs that outlives every prompt.
+diffusers.utils.logging.set_verbosity_error()
+diffusers.utils.logging.disable_progress_bar()
+transformers.utils.logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rendered:
+    """One image and what was learnt while making it."""
+
+    pixels: Pixels
+    scheduler: str
+    """Class name."""
+    scheduler_digest: str
+    ms: float
+
+
+class Engine:
+    """Owns one pipe. No attribute leads to it; it can be neither copied nor pickled."""
+
+    __slots__ = ("__render", "accepted", "pipeline")
+
+    def __init__(self, pipe: Any, device: Device) -> None:
+        """Take over ``pipe``: strip it of its own checks and marks, and move it to ``device``."""
+        if type(pipe)._load_connected_pipes:  # noqa: SLF001 - diffusers has no public name for it
+            raise RequestError(f"{type(pipe).__name__} pulls a second model that would go unrecorded")
+        _set_aside(pipe)
+        with _translated("moved to the device"):
+            pipe.to(device.torch)
+        self.pipeline: str = type(pipe).__name__
+        """Class name."""
+        self.accepted: frozenset[str] = frozenset(inspect.signature(type(pipe).__call__).parameters) - {"self"}
+        """Names in its call signature."""
+        self.__render = _renderer(pipe)
+
+    def render(
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        seed: int,
+        size: Size,
+        scheduler: SchedulerChoice,
+        step: Callable[[int, int], None],
+    ) -> Rendered:
+        """Make one image.
+
+        Args:
+            arguments: Call arguments that ``parameters.call_arguments`` has checked.
+            seed: Of a fresh CPU generator, so that it means the same on every device.
+            size: What the result must measure.
+            scheduler: Built anew from the pipe's own configuration.
+            step: Called after every step; what it raises ends the run, and there is no image.
+
+        Raises:
+            RequestError: The scheduler does not fit the model.
+            GenerationError: Out of memory, NaN or infinity in the output, or anything else that went wrong.
+        """
+        return self.__render(arguments, seed, size, scheduler, step)
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse: a copy would be a pipe without its lock."""
+        raise TypeError("an Engine can be neither copied nor pickled")
+
+
+def load(model: Model, *, dtype: str, device: Device) -> Engine:
+    """Load a model whose files were hashed, and make sure that they were still the same afterwards.
+
+    Raises:
+        GenerationError: It does not load, or its files changed meanwhile.
+    """
+    cls = getattr(diffusers, model.components.pipeline, None)
+    if cls is None:
+        raise RequestError(
+            f"the installed diffusers does not know {model.components.pipeline}",
+            code="request.pipeline",
+            hint="Upgrade sdsafe and diffusers, or choose another model.",
+        )
+    known = inspect.signature(cls.__init__).parameters
+    aside = dict.fromkeys(model.components.set_aside)
+    switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
+    with _translated("loaded"):
+        pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
+            str(model.folder),
+            dtype=getattr(torch, dtype),
+            variant=model.selection.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            **aside,
+            **switches,
+        )
+    if not model.unchanged():
+        raise GenerationError(
+            "files of the model changed while it was loaded", code="model.changed", hint="Run again when it rests."
+        )
+    return Engine(pipe, device)
+
+
+def probe() -> Probe:
+    """Return what torch reports about this machine."""
+    return Probe(
+        cuda=torch.cuda.is_available(),
+        hip=torch.version.hip,
+        mps=torch.backends.mps.is_available(),
+        xpu=torch.xpu.is_available(),
+    )
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of everything that takes part in making an image."""
+    return {name: version(name) for name in _LIBRARIES}
+
+
+def threads() -> int:
+    """Return how many CPU threads torch uses: another number may change single pixels by one level."""
+    return torch.get_num_threads()
+
+
+def set_threads(number: int) -> None:
+    """Set the number of CPU threads, for the whole process."""
+    torch.set_num_threads(number)
+
+
+def _set_aside(pipe: Any) -> None:
+    # Ours run at egress, once, and are recorded; theirs paint pictures black or mark them unasked.
+    for name in ("safety_checker", "watermark", "watermarker"):
+        if getattr(pipe, name, None) is not None:
+            setattr(pipe, name, None)
+    pipe.set_progress_bar_config(disable=True)
+
+
+def _renderer(pipe: Any) -> Callable[..., Rendered]:
+    lock = threading.Lock()
+    overflow = _watch_for_overflow(pipe)
+    accepted = frozenset(inspect.signature(type(pipe).__call__).parameters)
+    own = pipe.scheduler
+
+    def render(
+        arguments: Mapping[str, Any], seed: int, size: Size, choice: SchedulerChoice, step: Callable[[int, int], None]
+    ) -> Rendered:
+        with lock:
+            started = time.perf_counter()
+            overflow.clear()
+            pipe.scheduler = _scheduler(own, choice)
+            scheduler = pipe.scheduler
+            try:
+                with _translated("run"):
+                    output = pipe(
+                        **arguments, **_fixed(accepted, step), generator=torch.Generator("cpu").manual_seed(seed)
+                    )
+            finally:
+                pipe.scheduler = own
+                pipe.maybe_free_model_hooks()
+            pixels = _pixels(getattr(output, "images", None), size, overflowed=bool(overflow))
+            return Rendered(
+                pixels=pixels,
+                scheduler=type(scheduler).__name__,
+                scheduler_digest=config_digest(scheduler.config),
+                ms=(time.perf_counter() - started) * 1000,
+            )
+
+    return render
+
+
+def _fixed(accepted: frozenset[str], step: Callable[[int, int], None]) -> dict[str, Any]:
+    """Return the call arguments that no caller may choose."""
+    fixed: dict[str, Any] = {"num_images_per_prompt": 1, "output_type": "np", "return_dict": True}
+
+    def on_step_end(pipe: Any, index: int, _timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
+        step(index + 1, max(index + 1, getattr(pipe, "num_timesteps", None) or 0))
+        return tensors
+
+    def legacy(index: int, _timestep: object, _latents: object) -> None:
+        step(index + 1, index + 1)
+
+    if "callback_on_step_end" in accepted:
+        fixed |= {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": []}
+    elif "callback" in accepted:
+        fixed |= {"callback": legacy, "callback_steps": 1}
+    return fixed
+
+
+def _scheduler(own: Any, choice: SchedulerChoice) -> Any:
+    cls = type(own) if choice.cls == type(own).__name__ else getattr(diffusers, choice.cls, None)
+    if cls is None or not (cls is type(own) or cls in own.compatibles or type(own).__name__ in cls._compatibles):
+        raise RequestError(
+            f"the scheduler {choice.cls} does not fit a model with {type(own).__name__}",
+            code="request.scheduler",
+            hint="Leave the scheduler out to use the model's own.",
+        )
+    with _translated("given its scheduler"):
+        return cls.from_config(own.config, **choice.overrides)
+
+
+def _watch_for_overflow(pipe: Any) -> list[bool]:
+    """Note infinities and NaN behind the autoencoder: diffusers clamps the first to white before we see them."""
+    seen: list[bool] = []
+
+    def look(_module: object, _inputs: object, output: Any) -> None:
+        if isinstance(output, torch.Tensor) and not bool(torch.isfinite(output).all()):
+            seen.append(True)
+
+    decoder = getattr(getattr(pipe, "vae", None), "decoder", None)
+    if isinstance(decoder, torch.nn.Module):
+        decoder.register_forward_hook(look)
+    return seen
+
+
+def _pixels(images: object, size: Size, *, overflowed: bool) -> Pixels:
+    """Return the one image as 8-bit RGB, by the rounding of diffusers' ``numpy_to_pil``."""
+    array = np.asarray(images)
+    if images is None or array.dtype.kind != "f" or array.ndim != 4 or len(array) != 1:  # noqa: PLR2004 - batch, height, width, channel
+        raise GenerationError("the model gave no single image", code="generation.no-image")
+    if overflowed or not np.isfinite(array).all():
+        raise GenerationError(
+            "the model produced numbers that are not finite; there is no picture",
+            code="generation.not-finite",
+            hint="Half precision can overflow: set dtype to float32 (or bfloat16), or check the weights.",
+        )
+    pixels: Pixels = (array[0] * 255).round().astype(np.uint8)
+    if not is_pixels(pixels) or pixels.shape[:2] != (size.height, size.width):
+        raise GenerationError(
+            f"the model made {'x'.join(map(str, array.shape[1:]))} (height, width, channels) instead of {size} RGB",
+            code="generation.wrong-size",
+            hint="Ask for a size that this model supports.",
+        )
+    return pixels
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a ``GenerationError`` that repeats nothing of the foreign message.
+
+    Those messages hold paths and, in some pipelines, the prompt; the original is chained for those who debug.
+    """
+    try:
+        yield
+    except SdsafeError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise GenerationError(
+            f"out of memory while the model was being {what}",
+            code="generation.out-of-memory",
+            hint="Ask for a smaller size, or set dtype to float16 or bfloat16.",
+        ) from error
+    except Exception as error:
+        raise GenerationError(
+            f"the model could not be {what}: {type(error).__name__}",
+            code="generation.failed",
+            hint="If the model works in diffusers with the same settings, please report it.",
+        ) from error
