@@ -161,6 +161,8 @@ class Database:
             primary = (getattr(fault, "sqlite_errorcode", None) or 0) & 0xFF  # the rest of the code is detail
             kind, reason, hint = _REASONS.get(primary, ("failed", type(fault).__name__, "Run `sdsafe doctor`."))
             raise self.error(f"the {self.area} {reason}", code=f"{self.area}.{kind}", hint=hint) from fault
+        except UnicodeDecodeError as fault:  # a damaged schema, even inside SQLite's own messages
+            raise self.damaged("text in it cannot be read") from fault
         except OSError as fault:
             raise self.error(
                 f"the {self.area} cannot be reached: {fault.strerror or type(fault).__name__}",

@@ -95,7 +95,11 @@ def verify(checkpoint: Checkpoint, key: Ed25519PublicKey) -> None:
     try:
         key.verify(checkpoint.signature, text)
     except InvalidSignature:
-        raise LedgerError("the checkpoint's signature is wrong", code="ledger.checkpoint") from None
+        raise LedgerError(
+            "the checkpoint's signature is wrong",
+            code="ledger.checkpoint",
+            hint="It was changed after it was signed, or damaged: `sdsafe ledger audit` says where.",
+        ) from None
 
 
 def render_note(checkpoint: Checkpoint, key: Ed25519PublicKey) -> str:

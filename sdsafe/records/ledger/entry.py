@@ -122,4 +122,8 @@ def _must(condition: bool, where: str, expected: str) -> None:  # noqa: FBT001 -
 
 def _bad(where: str, expected: str) -> LedgerError:
     # The value itself is never repeated: it may be the very text that must not be written down.
-    return LedgerError(f"a ledger entry does not fit: {where}: expected {expected}", code="ledger.entry")
+    return LedgerError(
+        f"a ledger entry does not fit: {where}: expected {expected}",
+        code="ledger.entry",
+        hint="Entries hold ids and digests only; texts belong in the private record.",
+    )

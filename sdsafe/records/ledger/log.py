@@ -242,7 +242,11 @@ class SqliteLedger:
         row = Row.of(frontier.size, entry, body, leaf)
         released = EntryKind.RELEASED
         if entry.kind is released and tables.newest_with_id(row.asset_id, released) is not None:
-            raise LedgerError(f"asset {entry.asset_id} is in the ledger already", code="ledger.duplicate")
+            raise LedgerError(
+                f"asset {entry.asset_id} is in the ledger already",
+                code="ledger.duplicate",
+                hint="Every asset has an id of its own; generate it again.",
+            )
         tables.add_row(row)
         frontier, completed = frontier.add(leaf)
         for level, index, value in completed[1:]:

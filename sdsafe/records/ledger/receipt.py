@@ -27,12 +27,18 @@ def verify_receipt(receipt: Receipt, key: Ed25519PublicKey) -> None:
         LedgerError: One of these does not hold.
     """
     if entry.parse(receipt.body) != receipt.entry:  # (1)
-        raise LedgerError("the receipt's body is not its entry", code="ledger.proof")
+        raise _mismatch("its body is not its entry")
     proof, head = receipt.inclusion_proof, receipt.checkpoint
     if (proof.tree_size, proof.root_hash, proof.log_index) != (head.tree_size, head.root_hash, receipt.log_index):
-        raise LedgerError("the receipt's proof belongs to another checkpoint", code="ledger.proof")
+        raise _mismatch("its proof belongs to another checkpoint")
     leaf = leaf_hash(receipt.body)
     verify_inclusion(leaf, proof.log_index, proof.tree_size, proof.hashes, proof.root_hash)  # (2)
     checkpoint.verify(head, key)  # (3)
     if receipt.log_id != head.log_id:
-        raise LedgerError("the receipt names another log", code="ledger.proof")
+        raise _mismatch("it names another log")
+
+
+def _mismatch(why: str) -> LedgerError:
+    return LedgerError(
+        f"the receipt does not hold: {why}", code="ledger.proof", hint="Ask the ledger for a new one; audit it."
+    )
