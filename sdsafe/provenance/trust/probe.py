@@ -1,0 +1,93 @@
+"""The step that judges who signed: against the auditor's own anchors, and against those of the right kind only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sdsafe._internal.clock import now
+from sdsafe.core.findings import Finding, Severity, Stage
+from sdsafe.core.report import Evidence, ManifestState
+from sdsafe.core.trust import ListKind, TrustPolicy
+from sdsafe.provenance.trust.evaluate import ChainResult, evaluate
+from sdsafe.provenance.trust.lists import parse_anchors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sdsafe.core.report import ManifestSummary
+    from sdsafe.core.states import Asset
+
+__all__ = ["TrustProbe"]
+
+_EXPIRY = {"expired", "not-yet-valid"}
+
+
+class TrustProbe:
+    """Lifts *valid* to *trusted* when the signer's chain ends in an anchor of the manifest list."""
+
+    name = "trust"
+
+    def __init__(self, policy: TrustPolicy, *, at: datetime | None = None) -> None:
+        """Keep the anchors for signers; those for time-stamps and identities are not looked at.
+
+        Args:
+            policy: What the auditor accepts.
+            at: Judge as of this moment (aware); default: the proven time of signing, else now.
+
+        Raises:
+            ConfigurationError: An anchor is not the certificate of an authority.
+        """
+        self._anchors = tuple(
+            x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
+            for pem in policy.anchors.get(ListKind.MANIFEST, ())
+            for block in parse_anchors(pem, "trust policy")
+        )
+        self._at = at
+
+    def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:  # noqa: ARG002 - the slot's signature
+        """Judge the signer of an intact manifest; anything else is passed on unchanged."""
+        summary = seen.summary
+        if seen.manifest is not ManifestState.VALID or summary is None:
+            return seen
+        if not self._anchors:
+            note = "signer unknown: no manifest trust list configured"
+            return seen.noting(
+                [self._finding("signingCredential.untrusted", Severity.INFORMATIONAL, note)],
+                not_checked=[f"trust: {note}"],
+            )
+        result = evaluate(summary.certificate_chain, self._anchors, at=self._at or _moment(summary))
+        if not result.trusted:
+            return seen.noting(self._refusals(result))
+        explanation = f"the signer's chain ends in {result.anchor!r}, which is on the manifest trust list"
+        return replace(seen, manifest=ManifestState.TRUSTED, summary=replace(summary, trust_list=result.anchor)).noting(
+            [self._finding("signingCredential.trusted", Severity.SUCCESS, explanation)]
+        )
+
+    def _refusals(self, result: ChainResult) -> Iterator[Finding]:
+        for fault in result.leaf_faults:
+            code = "signingCredential.expired" if fault.rule in _EXPIRY else "signingCredential.invalid"
+            yield self._finding(code, Severity.FAILURE, f"the signer's certificate: {fault.says}", rule=fault.rule)
+        for fault in result.path_faults:
+            yield self._finding("signingCredential.untrusted", Severity.FAILURE, fault.says, rule=fault.rule)
+
+    def _finding(self, code: str, severity: Severity, explanation: str, rule: str | None = None) -> Finding:
+        return Finding(
+            code=code,
+            severity=severity,
+            stage=Stage.VERIFY,
+            source=self.name,
+            source_version=version("sdsafe"),
+            explanation=explanation,
+            data={} if rule is None else {"rule": rule},
+        )
+
+
+def _moment(summary: ManifestSummary) -> datetime:
+    """Return the proven time of signing, else now."""
+    return now() if summary.signature_time is None else datetime.fromisoformat(summary.signature_time)
