@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 from _bench import interleaved, process_ms, write_result
-from sdsafe.testing.samples import signed_png
+
+from sdsafe.testing.pipeline import signed_png
 
 ROUNDS = 15
 

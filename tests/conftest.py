@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sdsafe._internal.locations import default_places
+
+if TYPE_CHECKING:
+    from sdsafe.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -30,6 +34,37 @@ def shared_data() -> Path:
 def model_cache() -> Path:
     """The cache that `make weights` fills; tests marked `weights` skip where it is empty."""
     return default_places(os.environ).cache
+
+
+@pytest.fixture(scope="session")
+def signed_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder that one released picture (`signed_png`) was recorded in."""
+    from sdsafe.testing.pipeline import signed_png as release
+
+    state = tmp_path_factory.mktemp("signed")
+    (state / "signed.png").write_bytes(release(state))
+    return state
+
+
+@pytest.fixture(scope="session")
+def signed_png(signed_state: Path) -> Path:
+    """A released picture, made without a diffusion model: everything after generation is real."""
+    return signed_state / "signed.png"
+
+
+@pytest.fixture(scope="session")
+def signed_root(signed_state: Path) -> Path:
+    """The root certificate that `signed_png` is trusted by."""
+    return signed_state / "keys" / "root.pem"
+
+
+@pytest.fixture
+def auditor(tmp_path: Path) -> Settings:
+    """Settings of somebody who has neither our state nor our configuration."""
+    from sdsafe.settings import Settings
+
+    env = {"HOME": str(tmp_path), "SDSAFE_HOME": str(tmp_path / "none")}
+    return Settings.load(env, site=tmp_path / "none.toml")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -48,6 +48,8 @@ def test_light_commands_stay_light(arguments: list[str]) -> None:
 
 def test_verifying_a_signed_picture_needs_no_torch(signed_png: Path) -> None:
     code = f"""
+import os
+os.environ["SDSAFE_HOME"] = {str(signed_png.parent)!r}
 from sdsafe_cli.main import main
 try:
     main(["verify", {str(signed_png)!r}], standalone_mode=False)
