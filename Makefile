@@ -22,7 +22,7 @@ venv: $(STAMP)  ## .venv with everything the tests need
 weights: $(STAMP)  ## pull the output classifier (24 MB, hash-pinned) into the model cache
 	@$(SDSAFE) models verify open-nsfw >/dev/null 2>&1 || $(SDSAFE) models pull open-nsfw
 
-system-packages:  ## Debian packages that opencv and the conformance tests need
+system-packages:  ## Debian packages that the cross-checks of the tests need
 	@ldconfig -p | grep -q libGL.so.1 && command -v openssl >/dev/null \
 	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends libgl1 libglib2.0-0 openssl)
 
