@@ -231,7 +231,9 @@ def _fixed(accepted: frozenset[str], step: Callable[[int, int], None]) -> dict[s
 
 def _scheduler(own: Any, choice: SchedulerChoice) -> Any:
     cls = type(own) if choice.cls == type(own).__name__ else getattr(diffusers, choice.cls, None)
-    if cls is None or not (cls is type(own) or cls in own.compatibles or type(own).__name__ in cls._compatibles):
+    # LCMScheduler declares no relations, but distilled adapters are merged into models of this kind for its sake.
+    fits = cls in own.compatibles or (choice.cls == "LCMScheduler" and diffusers.DDIMScheduler in own.compatibles)
+    if cls is None or not fits:
         raise RequestError(
             f"the scheduler {choice.cls} does not fit a model with {type(own).__name__}",
             code="request.scheduler",

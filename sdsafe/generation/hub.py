@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from sdsafe.errors import GenerationError, MissingExtraError, RequestError, SdsafeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 __all__ = ["Hub", "silence"]
 
 _DESCRIPTION = ("model_index.json", "sdsafe.json", "*/config.json", "*/scheduler_config.json")
 
 
-def silence(*, offline: bool) -> None:
+def silence(*, offline: bool, imported: Container[str] = sys.modules) -> None:
     """Make sure that model libraries report nothing, and when ``offline`` that they do not even try to connect.
 
     They read these variables when they are first imported, so this comes before that. Values that the user has set
     stay; libraries that were imported earlier are bound by ``local_files_only``, which every call of ours passes.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    if offline and not {"huggingface_hub", "transformers", "diffusers"} & sys.modules.keys():
+    if offline and not any(name in imported for name in ("huggingface_hub", "transformers", "diffusers")):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 

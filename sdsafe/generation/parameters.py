@@ -135,6 +135,7 @@ def _check_task(request: GenerationRequest) -> None:
 
 
 def _check_texts(request: GenerationRequest, family: Family) -> None:
+    check_text("prompt", request.prompt)  # texts() leaves out what is None
     for name, text in request.texts():
         check_text(name, text)
         if name not in family.texts:
