@@ -115,29 +115,33 @@ def load(model: Model, *, dtype: str, device: Device) -> Engine:
     """Load a model whose files were hashed, and make sure that they were still the same afterwards.
 
     Raises:
+        RequestError: Its class makes no pictures from text.
         GenerationError: It does not load, or its files changed meanwhile.
     """
     cls = getattr(diffusers, model.components.pipeline, None)
-    if cls is None:
-        raise RequestError(
-            f"the installed diffusers does not know {model.components.pipeline}",
-            code="request.pipeline",
-            hint="Upgrade sdsafe and diffusers, or choose another model.",
-        )
-    known = inspect.signature(cls.__init__).parameters
+    known = inspect.signature(cls.__init__).parameters if cls is not None else {}
     aside = dict.fromkeys(model.components.set_aside)
     switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
     with _translated("loaded"):
-        pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
-            str(model.folder),
-            dtype=getattr(torch, dtype),
-            variant=model.selection.variant,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            **aside,
-            **switches,
-        )
+        try:
+            pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
+                str(model.folder),
+                dtype=getattr(torch, dtype),
+                variant=model.selection.variant,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                **aside,
+                **switches,
+            )
+        except ValueError as error:
+            if "AutoPipeline can't find" not in str(error):
+                raise
+            raise RequestError(
+                f"{model.components.pipeline} is not a class by which the installed diffusers makes pictures from text",
+                code="request.pipeline",
+                hint="Choose a text-to-image model; audio and video have no way out yet.",
+            ) from error
     if not model.unchanged():
         raise GenerationError(
             "files of the model changed while it was loaded", code="model.changed", hint="Run again when it rests."

@@ -339,8 +339,9 @@ class TestFolders:
         pipeline: str,
     ) -> None:
         edit_json(copied / "model_index.json", lambda index: index.update(_class_name=pipeline))
-        with pytest.raises((GenerationError, RequestError)):
+        with pytest.raises(RequestError, match=pipeline) as caught:
             make(generator, model=str(copied))
+        assert caught.value.code == "request.pipeline"
 
 
 class TestSdxl:
