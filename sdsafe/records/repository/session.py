@@ -31,7 +31,8 @@ class Session:
         Raises:
             OSError: The folder cannot be written.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):  # mkdir gives its mode to the last folder only
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in folder.glob("*.lock"):
             is_alive(folder, other.stem)
         self.token = secrets.token_hex(16)
