@@ -1,0 +1,263 @@
+"""The one door to the C2PA library: sign, read, and nothing foreign beyond it.
+
+What the library does by default and is switched off here, with the reason:
+
+- thumbnails: 50 ms and 150 KB an image, and they show the whole picture;
+- verifying after signing: the pipeline reads back from the final bytes anyway;
+- fetching remote manifests: an untrusted file would choose which address we call;
+- its own list of extended key usages: it does not know the one that C2PA's authorities use.
+
+It is never given trust lists for signers: it does not enforce their kind. ``provenance.trust`` decides.
+Contexts do not survive a fork, so each process makes its own, when it first needs one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import c2pa
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sdsafe._internal.certificates import SIGNER_USAGES
+from sdsafe.core.findings import Severity
+from sdsafe.errors import ManifestError, SigningError
+from sdsafe.provenance.manifest import jumbf
+from sdsafe.provenance.manifest.reading import Reading, StatusCode
+from sdsafe.provenance.manifest.signature import SignatureUnreadable, read_claim_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sdsafe.core.states import Asset
+    from sdsafe.protocols import Signer
+    from sdsafe.provenance.manifest.document import ManifestDefinition
+
+__all__ = ["STORE_TYPE", "library_version", "read", "read_store", "sign"]
+
+STORE_TYPE = "application/c2pa"
+"""Media type of a manifest store without its asset."""
+
+_TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
+_ALGORITHMS = {name.lower(): value for name, value in c2pa.C2paSigningAlg.__members__.items()}
+_MAX_MESSAGE = 200
+
+
+def library_version() -> str:
+    """Return name and version of the library behind this door."""
+    return f"c2pa-rs/{c2pa.sdk_version()}"
+
+
+def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[bytes, bytes]:
+    """Embed a signed manifest and return (file bytes, manifest store).
+
+    Whatever the signer raises comes out as it is; the library would turn it into "COSE signature invalid".
+
+    Raises:
+        ManifestError: ``manifest.sign``: the library refused the definition, the asset or the signature.
+        SigningError: ``signing.unsupported``: an algorithm that C2PA does not name. Or the signer's own.
+    """
+    faults: list[BaseException] = []
+
+    def callback(data: bytes) -> bytes:
+        try:
+            return signer.sign(data)
+        except BaseException as fault:  # noqa: BLE001 - raised again below; the library would log its text
+            faults.append(fault)
+            return b""
+
+    result = io.BytesIO()
+    try:
+        with (
+            c2pa.Signer.from_callback(callback, _algorithm(signer.alg), _pem(signer.certificate_chain)) as native,
+            c2pa.Builder(definition.to_json(), _context(os.getpid(), ())) as builder,
+        ):
+            for identifier, content in definition.resources.items():
+                builder.add_resource(identifier, io.BytesIO(content))
+            store: bytes = builder.sign(native, asset.media_type, io.BytesIO(asset.data), result)
+    except c2pa.C2paError as error:
+        if faults:
+            raise faults[0] from None
+        raise ManifestError(
+            f"the manifest could not be signed: {_message(error)}",
+            code="manifest.sign",
+            hint="`sdsafe keys check` names what is wrong with a credential.",
+        ) from error
+    if faults:
+        raise faults[0]
+    if not store:
+        raise ManifestError("the library returned no manifest store", code="manifest.sign")
+    return result.getvalue(), store
+
+
+def read(asset: Asset, *, time_anchors: tuple[bytes, ...] = ()) -> Reading:
+    """Read the manifest store in an asset. Never raises on what the asset holds.
+
+    Args:
+        asset: File bytes with their media type.
+        time_anchors: PEM roots that are trusted for time-stamps, and for nothing else.
+
+    Returns:
+        ``present=False`` when there is none. Anything that stands in the way of reading one is a failure code
+        ``manifest.unreadable.*``, never "no manifest".
+    """
+    return _read(asset.media_type, asset.data, time_anchors)
+
+
+def read_store(store: bytes, *, time_anchors: tuple[bytes, ...] = ()) -> Reading:
+    """Read a manifest store without its asset, as a repository keeps it.
+
+    Its hard binding cannot be checked: ``labels.HARD_BINDING_MISMATCHES`` are among the failures, whatever the
+    store says. See ``probe.RecoveryProbe`` for which failures it forgives.
+    """
+    return _read(STORE_TYPE, store, time_anchors)
+
+
+@lru_cache(maxsize=8)
+def _context(_process: int, time_anchors: tuple[bytes, ...]) -> c2pa.Context:
+    """Return this process's context for a set of time-stamp anchors."""
+    usages = [usage.dotted_string for usage in SIGNER_USAGES]
+    trust: dict[str, object] = {"trust_config": "\n".join((*usages, _TIME_STAMPING) if time_anchors else usages)}
+    if time_anchors:
+        pem = b"\n".join(time_anchors).decode("ascii")
+        trust["anchors"] = [{"trust_anchors": pem, "trust_uri": "urn:sdsafe:tsa", "trust_kind": "tsa"}]
+    return c2pa.Context.from_dict(
+        {
+            "trust": trust,
+            "verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
+            "builder": {"thumbnail": {"enabled": False}},
+            "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": jumbf.MAX_STORE_BYTES >> 20},
+        }
+    )
+
+
+def _read(media_type: str, data: bytes, time_anchors: tuple[bytes, ...]) -> Reading:
+    try:
+        with c2pa.Reader(media_type, io.BytesIO(data), context=_context(os.getpid(), time_anchors)) as reader:
+            return _interpreted(reader, time_anchors)
+    except c2pa.C2paError.ManifestNotFound:
+        return Reading(present=False)
+    except c2pa.C2paError as error:
+        return _unread(error)
+    except (ValueError, RecursionError) as error:
+        # JSON that Python cannot parse: nested too deeply, or an integer with too many digits.
+        return _failed("json", f"the report on the manifest cannot be parsed: {type(error).__name__}")
+
+
+def _unread(error: c2pa.C2paError) -> Reading:
+    message = _message(error)
+    if isinstance(error, c2pa.C2paError.RemoteManifest) or "must fetch remote manifests" in str(error):
+        note = "manifest: the file names one on the network; nothing is fetched unless told to"
+        code = StatusCode(code="manifest.inaccessible", severity=Severity.INFORMATIONAL, explanation=note)
+        return Reading(present=False, codes=(code,), not_checked=(note,))
+    if isinstance(error, c2pa.C2paError.NotSupported):
+        return Reading(
+            present=False, not_checked=(f"manifest: this format is not one the C2PA library reads ({message})",)
+        )
+    return _failed(type(error).__name__.removeprefix("_C2pa").lower() or "other", message)
+
+
+def _failed(kind: str, message: str) -> Reading:
+    code = StatusCode(code=f"manifest.unreadable.{kind}", severity=Severity.FAILURE, explanation=message)
+    return Reading(codes=(code,))
+
+
+def _interpreted(reader: c2pa.Reader, time_anchors: tuple[bytes, ...]) -> Reading:
+    report = json.loads(reader.json())
+    label = report.get("active_manifest")
+    if not isinstance(label, str):
+        return _failed("claim", "the manifest store has no active manifest")
+    # crJSON, because the other report shows arrays of integers wrongly (c2pa-rs issue 2570).
+    manifests = json.loads(reader.crjson())["manifests"]
+    manifest: dict[str, Any] = next((each for each in manifests if each.get("label") == label), {})
+    store = io.BytesIO()
+    reader.resource_to_stream(f"self#jumbf=/c2pa/{label}", store)  # measured: the URI of a manifest gives the store
+    reading = Reading(
+        library_state=str(report.get("validation_state") or ""),
+        codes=tuple(_codes(report.get("validation_results") or {})),
+        label=label,
+        manifest=manifest,
+        store=store.getvalue(),
+    )
+    return _with_signature(replace(reading, signature_time=_proven_time(reading, time_anchors)))
+
+
+def _codes(results: Mapping[str, Any]) -> Iterator[StatusCode]:
+    yield from _code_lists(results.get("activeManifest") or {}, ingredient=False)
+    for delta in results.get("ingredientDeltas") or ():
+        yield from _code_lists(delta.get("validationDeltas") or {}, ingredient=True)
+
+
+def _code_lists(lists: Mapping[str, Any], *, ingredient: bool) -> Iterator[StatusCode]:
+    for severity in Severity:
+        for entry in lists.get(severity.value) or ():
+            yield StatusCode(
+                code=str(entry.get("code")),
+                severity=severity,
+                explanation=str(entry.get("explanation") or "")[:_MAX_MESSAGE],
+                url=str(entry.get("url") or ""),
+                ingredient=ingredient,
+            )
+
+
+def _with_signature(reading: Reading) -> Reading:
+    """Add algorithm and certificates from our own reading of the signature; a contradiction is a failure."""
+    try:
+        signature = read_claim_signature(reading.store, reading.label)
+    except SignatureUnreadable as error:
+        note = f"claim signature: not checked a second time, so nobody can be trusted for it: {error}"
+        return replace(reading, not_checked=(*reading.not_checked, note))
+    found = replace(reading, alg=signature.alg, certificate_chain=signature.chain)
+    if signature.holds:
+        return found
+    mismatch = StatusCode(
+        code="claimSignature.mismatch",
+        severity=Severity.FAILURE,
+        explanation="the claim signature does not verify with the certificate in it",
+    )
+    return found if "claimSignature.mismatch" in found.failures else replace(found, codes=(*found.codes, mismatch))
+
+
+def _proven_time(reading: Reading, time_anchors: tuple[bytes, ...]) -> str | None:
+    """Return the time of signing if an authority on the auditor's own list vouches for it.
+
+    Only for claims of version 2: with version 1 the library calls every time-stamp trusted (measured with 0.91.3),
+    so that anybody could date a claim back.
+    """
+    trusted = any(c.code == "timeStamp.trusted" and not c.ingredient for c in reading.codes)
+    if not time_anchors or not trusted or "claim.v2" not in reading.manifest:
+        return None
+    signature = reading.manifest.get("signature")
+    stamp = signature.get("timeStampInfo") if isinstance(signature, dict) else None
+    time = stamp.get("timestamp") if isinstance(stamp, dict) else None
+    return time if isinstance(time, str) else None
+
+
+def _algorithm(name: str) -> c2pa.C2paSigningAlg:
+    try:
+        return _ALGORITHMS[name]
+    except KeyError:
+        raise SigningError(
+            f"the signer's algorithm {name!r} is not one that C2PA names",
+            code="signing.unsupported",
+            hint=f"Known: {', '.join(sorted(_ALGORITHMS))}.",
+        ) from None
+
+
+def _pem(chain: tuple[bytes, ...]) -> str:
+    try:
+        return "".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode("ascii") for der in chain)
+    except ValueError as error:
+        raise SigningError(
+            "the signer's chain holds something that is no certificate", code="signing.unreadable"
+        ) from error
+
+
+def _message(error: c2pa.C2paError) -> str:
+    """Return what the library says, cut short: its texts may repeat parts of a hostile file."""
+    return " ".join(str(error).split())[:_MAX_MESSAGE]

@@ -1,0 +1,178 @@
+"""What a manifest will say about one asset: a pure function of the states before it.
+
+How much of the prompt is shown follows ``PromptDisclosure`` for everything that could give it away: the texts
+themselves, the prompt ingredient, explanations and spans of findings, and string parameters.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from sdsafe.core.request import PromptDisclosure, Task
+from sdsafe.errors import ManifestError
+from sdsafe.provenance.manifest import labels
+from sdsafe.provenance.manifest.document import ManifestDefinition, not_unicode
+from sdsafe.provenance.manifest.generation import generation_assertion, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdsafe.core.request import ModelRef
+    from sdsafe.core.states import Encoded, Execution
+
+__all__ = ["define"]
+
+_PROMPT_RESOURCE = "prompt.txt"
+
+
+def define(encoded: Encoded, *, generator: str, version: str, when: str, title: str) -> ManifestDefinition:
+    """Return what the manifest of an encoded asset says.
+
+    Args:
+        encoded: The asset with everything that happened before it.
+        generator: Name of the claim generator.
+        version: Its version.
+        when: Time of signing, RFC 3339.
+        title: Title of the asset; never a path.
+
+    Raises:
+        ManifestError: ``manifest.task``: a task whose actions are not defined here; or what
+            ``ManifestDefinition`` refuses.
+    """
+    admitted = encoded.marked.cleared.generated.admitted
+    request = admitted.request
+    if request.task is not Task.GENERATE or request.inputs:
+        # Saying "created" of an edited picture would be a false statement under a good signature.
+        raise ManifestError(
+            f"no manifest is defined for the task {request.task.value!r} with {len(request.inputs)} inputs",
+            code="manifest.task",
+            hint="Only pictures generated from text can be signed by this version.",
+        )
+    agent = {"name": generator, "version": version}
+    prompt, resources = _prompt(encoded)
+    document: dict[str, object] = {
+        "claim_generator_info": [{**agent, "specVersion": labels.SPEC_VERSION}],
+        "title": title,
+        "format": encoded.asset.media_type,
+        "ingredients": [_model(encoded), *prompt],
+        "assertions": [
+            _assertion(labels.ACTIONS, {"allActionsIncluded": True, "actions": _actions(encoded, agent, when)}),
+            _assertion(labels.AI_DISCLOSURE, _ai_disclosure(encoded)),
+            {**_assertion(labels.GENERATION, generation_assertion(encoded)), "kind": "Json"},
+        ],
+    }
+    return ManifestDefinition(document=document, resources=MappingProxyType(resources))
+
+
+def _assertion(label: str, data: Mapping[str, object]) -> dict[str, object]:
+    """Wrap an assertion that is ours: without ``created`` it would count as gathered from elsewhere."""
+    return {"label": label, "created": True, "data": data}
+
+
+def _actions(encoded: Encoded, agent: Mapping[str, str], when: str) -> list[object]:
+    cleared = encoded.marked.cleared
+    generated = cleared.generated
+    request, opening = generated.admitted.request, generated.admitted.opening
+    known = {
+        "asset_id": str(generated.asset_id),
+        "seed": generated.seed,
+        "steps": request.steps,
+        "guidance": scalar(request.guidance),
+    }
+    created = {
+        "action": labels.ACTION_CREATED,
+        "when": when,
+        "digitalSourceType": labels.SOURCE_TRAINED,
+        "softwareAgent": agent,
+        "parameters": {
+            "ingredientIds": ["model"] if opening.mode is PromptDisclosure.OMIT else ["model", "prompt"],
+            **{labels.PARAMETER_PREFIX + name: value for name, value in known.items() if value is not None},
+        },
+    }
+    edited = [
+        {
+            "action": labels.ACTION_EDITED,
+            "when": when,
+            "digitalSourceType": labels.SOURCE_ENHANCED,
+            "softwareAgent": agent,
+            "description": f"demanded by policy: {action}",
+            "parameters": {labels.PARAMETER_PREFIX + "action": action},
+        }
+        for action in cleared.actions
+    ]
+    marked = {
+        "action": labels.ACTION_WATERMARKED,
+        "when": when,
+        "softwareAgent": agent,
+        "parameters": {labels.PARAMETER_PREFIX + "watermark": encoded.marked.watermark.alg},
+    }
+    return [created, *edited, marked]
+
+
+def _ai_disclosure(encoded: Encoded) -> dict[str, object]:
+    execution = encoded.marked.cleared.generated.execution
+    return {
+        "modelType": labels.TYPE_MODEL_PYTORCH if "torch" in execution.libraries else labels.TYPE_MODEL,
+        "modelName": execution.model.repo,
+        "modelIdentifier": _package_url(execution.model),
+        "contentProfile": {"humanOversightLevel": "prompt_guided"},
+    }
+
+
+def _model(encoded: Encoded) -> dict[str, object]:
+    """Return the model as an ingredient: what went in, not what came out, hence ``inputTo``."""
+    execution = encoded.marked.cleared.generated.execution
+    model = execution.model
+    ingredient: dict[str, object] = {
+        "label": "model",
+        "title": model.repo,
+        "format": "multipart/mixed",
+        "relationship": "inputTo",
+        "instance_id": f"{'hf:' if _on_hub(model) else ''}{_pinned(model)}",
+        "data_types": _model_types(execution),
+    }
+    if _on_hub(model):
+        ingredient["informational_URI"] = f"https://huggingface.co/{model.repo}"
+    return ingredient
+
+
+def _model_types(execution: Execution) -> list[dict[str, str]]:
+    torch = execution.libraries.get("torch")
+    generator = {"type": labels.TYPE_GENERATOR}
+    return [generator] if torch is None else [generator, {"type": labels.TYPE_MODEL_PYTORCH, "version": torch}]
+
+
+def _prompt(encoded: Encoded) -> tuple[list[object], dict[str, bytes]]:
+    """Return the prompt as an ingredient: with its text, without it, or not at all."""
+    admitted = encoded.marked.cleared.generated.admitted
+    if admitted.opening.mode is PromptDisclosure.OMIT:
+        return [], {}
+    ingredient: dict[str, object] = {
+        "label": "prompt",
+        "title": "prompt",
+        "format": "text/plain",
+        "relationship": "inputTo",
+        "data_types": [{"type": labels.TYPE_PROMPT}],
+    }
+    if admitted.opening.mode is PromptDisclosure.COMMIT:
+        return [ingredient], {}
+    ingredient["data"] = {"format": "text/plain", "identifier": _PROMPT_RESOURCE}
+    try:
+        return [ingredient], {_PROMPT_RESOURCE: admitted.request.prompt.encode("utf-8")}
+    except UnicodeEncodeError as error:
+        raise not_unicode("the prompt") from error
+
+
+def _on_hub(model: ModelRef) -> bool:
+    return "/" in model.repo and not model.repo.startswith(("builtin:", "local:"))
+
+
+def _pinned(model: ModelRef) -> str:
+    exact = model.revision or model.digest
+    return f"{model.repo}@{exact}" if exact else model.repo
+
+
+def _package_url(model: ModelRef) -> str:
+    """Return a package URL for models of the hub (purl-spec, type ``huggingface``), else our own name for it."""
+    return f"pkg:huggingface/{_pinned(model)}" if _on_hub(model) else _pinned(model)

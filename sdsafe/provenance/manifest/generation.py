@@ -1,0 +1,185 @@
+"""The assertion ``org.sdsafe.generation``: everything needed to repeat a generation and to judge how it was judged.
+
+Its value is canonical JSON in the sense of ``core.canonical``: no floats, so that its digest is the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sdsafe.core.disclosure import COMMITMENT_ALGORITHM, prompt_commitment
+from sdsafe.core.request import PromptDisclosure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sdsafe.core.decisions import Decision, PolicyRef
+    from sdsafe.core.findings import CheckResult, Finding
+    from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Scalar
+    from sdsafe.core.states import Admitted, Encoded, Execution
+
+__all__ = ["FORMAT_VERSION", "generation_assertion", "scalar"]
+
+FORMAT_VERSION = 1
+"""Raised when a key changes its meaning; new keys do not raise it."""
+
+
+def generation_assertion(encoded: Encoded) -> dict[str, object]:
+    """Return the value of ``org.sdsafe.generation`` for an encoded asset.
+
+    What it shows of the prompt follows the disclosure mode; see ``definition``.
+    """
+    marked = encoded.marked
+    cleared = marked.cleared
+    generated = cleared.generated
+    admitted = generated.admitted
+    full = admitted.opening.mode is PromptDisclosure.FULL
+    height, width = generated.pixels.shape[:2]
+    value: dict[str, object] = {
+        "version": FORMAT_VERSION,
+        "asset_id": str(generated.asset_id),
+        "admitted_at": admitted.admitted_at,
+        "pixels_sha256": generated.pixels_sha256,
+        "size": {"width": width, "height": height},
+        "seed": generated.seed,
+        **_asked(admitted.request, full=full),
+        **_ran(generated.execution),
+        "prompt": _prompt(admitted),
+        "policies": [_policy(ref) for ref in _policies(admitted.decision, cleared.decision)],
+        "decisions": {
+            "prompt": _decision(admitted.decision, full=full),
+            "output": _decision(cleared.decision, full=full),
+        },
+        "checks": [_check(result, full=full) for result in (*admitted.checks, *cleared.checks)],
+        "watermark": {"alg": marked.watermark.alg, "version": marked.watermark_version},
+        "fingerprints": [{"alg": each.alg, "value": each.value.hex()} for each in encoded.fingerprints],
+    }
+    if cleared.actions:
+        value["actions"] = list(cleared.actions)
+    if cleared.unchecked:
+        value["unchecked"] = True
+    return value
+
+
+def scalar(value: Scalar | None) -> str | int | bool | None:
+    """Return a value as the manifest holds it: floats as ``repr``, everything else as it is."""
+    return repr(float(value)) if isinstance(value, float) else value  # float(): numpy's repr names its type
+
+
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
+    asked = _given(
+        task=request.task.value,
+        steps=request.steps,
+        guidance=scalar(request.guidance),
+        intended_use=request.intended_use,
+    )
+    # A string parameter may be a text that some pipeline encodes: only its name is public unless the prompt is.
+    shown = {name: scalar(each) for name, each in request.parameters.items() if full or not isinstance(each, str)}
+    withheld = sorted(set(request.parameters) - set(shown))
+    asked["parameters"] = dict(sorted(shown.items()))
+    if withheld:
+        asked["parameters_withheld"] = withheld
+    if request.adapters:
+        asked["adapters"] = [_adapter(each) for each in request.adapters]
+    return asked
+
+
+def _ran(execution: Execution) -> dict[str, object]:
+    return {
+        "model": _model(execution.model),
+        "scheduler": {"name": execution.scheduler, "config_sha256": execution.scheduler_digest},
+        "environment": {
+            "libraries": dict(sorted(execution.libraries.items())),
+            "device": execution.device,
+            "dtype": execution.dtype,
+            "threads": execution.threads,
+        },
+    }
+
+
+def _model(model: ModelRef) -> dict[str, object]:
+    files = [{"name": each.name, "size": each.size, "sha256": each.sha256} for each in model.files]
+    described = _given(
+        id=model.repo,
+        revision=model.revision,
+        digest=model.digest,
+        pipeline=model.pipeline,
+        license=model.license,
+    )
+    return {**described, "files": files}
+
+
+def _adapter(adapter: AdapterRef) -> dict[str, object]:
+    return _given(
+        kind=adapter.kind,
+        id=adapter.repo,
+        weight=scalar(adapter.weight),
+        revision=adapter.revision,
+        digest=adapter.digest,
+        license=adapter.license,
+    )
+
+
+def _prompt(admitted: Admitted) -> dict[str, object]:
+    opening = admitted.opening
+    match opening.mode:
+        case PromptDisclosure.FULL:
+            return {"disclosure": "full", "texts": dict(admitted.request.texts())}
+        case PromptDisclosure.COMMIT:
+            commitment = prompt_commitment(admitted.request, opening.salt)
+            return {"disclosure": "commit", "algorithm": COMMITMENT_ALGORITHM, "commitment": commitment}
+        case PromptDisclosure.OMIT:
+            return {"disclosure": "omit"}
+
+
+def _policies(*decisions: Decision) -> Iterable[PolicyRef]:
+    return dict.fromkeys(ref for decision in decisions for ref in decision.policy)
+
+
+def _policy(ref: PolicyRef) -> dict[str, object]:
+    return {"id": ref.id, "version": ref.version, "digest": ref.digest}
+
+
+def _decision(decision: Decision, *, full: bool) -> dict[str, object]:
+    rules = [
+        _given(
+            rule=rule.rule,
+            policy=rule.policy,
+            effect=rule.effect.label,
+            citation=rule.citation or None,
+            because=(rule.because or None) if full else None,
+        )
+        for rule in decision.fired
+    ]
+    stated: dict[str, object] = {"effect": decision.effect.label, "rules": rules}
+    if decision.obligations:
+        stated["obligations"] = [each.code for each in decision.obligations]
+    if decision.errors:
+        stated["errors"] = len(decision.errors)  # their texts are for the private record
+    return stated
+
+
+def _check(result: CheckResult, *, full: bool) -> Mapping[str, object]:
+    return {
+        "name": result.check,
+        "version": result.version,
+        "stage": result.stage.value,
+        "status": result.status.value,
+        "findings": list(_findings(result.findings, full=full)),
+    }
+
+
+def _findings(findings: Iterable[Finding], *, full: bool) -> Iterator[Mapping[str, object]]:
+    for finding in findings:
+        # Span and data are never shown: where a term stood, and which one it was, is the prompt by other means.
+        yield _given(
+            code=finding.code,
+            severity=finding.severity.value,
+            category=finding.category,
+            score=scalar(finding.score),
+            explanation=(finding.explanation or None) if full else None,
+        )

@@ -1,0 +1,90 @@
+"""Names that C2PA or sdsafe give to things in a manifest, each with where it comes from.
+
+Section numbers are those of C2PA 2.4, https://spec.c2pa.org/specifications/specifications/2.4/.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ACTIONS",
+    "ACTION_CREATED",
+    "ACTION_EDITED",
+    "ACTION_WATERMARKED",
+    "AI_DISCLOSURE",
+    "GENERATION",
+    "HARD_BINDING_MISMATCHES",
+    "INGREDIENT",
+    "PARAMETER_PREFIX",
+    "SOURCE_ENHANCED",
+    "SOURCE_TRAINED",
+    "SPEC_VERSION",
+    "TYPE_GENERATOR",
+    "TYPE_MODEL",
+    "TYPE_MODEL_PYTORCH",
+    "TYPE_PROMPT",
+    "UNTRUSTED",
+]
+
+SPEC_VERSION = "2.4.0"
+"""``claim_generator_info.specVersion``; the conformance program 0.2 demands it."""
+
+ACTIONS = "c2pa.actions.v2"
+"""Section 18.15: what was done to the asset."""
+
+AI_DISCLOSURE = "c2pa.ai-disclosure"
+"""Section 18.28: which model, and how much people steered it."""
+
+INGREDIENT = "c2pa.ingredient.v3"
+"""Section 18.16: what went in."""
+
+GENERATION = "org.sdsafe.generation"
+"""Ours, documented in ``docs/spec``: everything needed to repeat and to judge a generation."""
+
+PARAMETER_PREFIX = "org.sdsafe."
+"""Parameters of an action that C2PA does not define must contain a dot (18.15.4)."""
+
+ACTION_CREATED = "c2pa.created"
+"""18.15.2: made from nothing; needs a digital source type."""
+
+ACTION_EDITED = "c2pa.edited"
+"""18.15.2: a change that may alter what the picture says."""
+
+ACTION_WATERMARKED = "c2pa.watermarked.unbound"
+"""18.15.2: an invisible mark without a ``c2pa.soft-binding`` assertion.
+
+``c2pa.watermarked.bound`` needs a *listed* algorithm, which a mark of our own is not; ``c2pa.watermarked`` is
+deprecated.
+"""
+
+_IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+SOURCE_TRAINED = _IPTC + "trainedAlgorithmicMedia"
+"""IPTC: made by a model trained on sampled content."""
+
+SOURCE_ENHANCED = _IPTC + "algorithmicallyEnhanced"
+"""IPTC: changed by a fixed algorithm, as a blur that policy demands is."""
+
+TYPE_GENERATOR = "c2pa.types.generator"
+"""18.21, asset types: a generative model."""
+
+TYPE_PROMPT = "c2pa.types.generator.prompt"
+"""18.21: the text a generative model was given."""
+
+TYPE_MODEL = "c2pa.types.model"
+"""18.28: a model whose format we do not know."""
+
+TYPE_MODEL_PYTORCH = "c2pa.types.model.pytorch"
+"""18.21: a model that ran in PyTorch; its version is that of torch."""
+
+UNTRUSTED = "signingCredential.untrusted"
+"""15.2: the signer is on none of the lists. Not a fault of the manifest."""
+
+HARD_BINDING_MISMATCHES = frozenset(
+    {
+        "assertion.dataHash.mismatch",
+        "assertion.boxesHash.mismatch",
+        "assertion.boxesHash.unknownBox",
+        "assertion.bmffHash.mismatch",
+    }
+)
+"""15.2: the manifest is about other bytes than these. It does not tell why."""

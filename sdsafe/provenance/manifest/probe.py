@@ -1,0 +1,140 @@
+"""Two steps of verification: the manifest in the file, and the one that a soft binding led to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from sdsafe.core.findings import Finding, Severity, Stage
+from sdsafe.core.report import Evidence, ManifestState, ManifestSummary, SoftMatch, SoftState
+from sdsafe.provenance.manifest import _c2pa, container, jumbf, labels
+from sdsafe.provenance.manifest.reading import Reading, StatusCode, state_of, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sdsafe.core.states import Asset
+
+__all__ = ["FORGIVEN_IN_A_STORE", "ManifestProbe", "RecoveryProbe"]
+
+FORGIVEN_IN_A_STORE = labels.HARD_BINDING_MISMATCHES | {"signingCredential.expired"}
+"""Exactly what a recovered store may fail in, and why.
+
+The hard binding is about the original's bytes, which are not here. The certificate was valid when the manifest was
+recorded, which the ledger dates; that it has ended since does not unsay it. Claim signature and the hash of every
+assertion must hold, and whether anybody vouches for the signer is not asked.
+"""
+
+_VACUOUS = {labels.UNTRUSTED, "signingCredential.trusted"}
+"""Codes that the library cannot know, because it was given no list; the trust probe says what is the case."""
+
+
+class ManifestProbe:
+    """Reads the manifest in the file and says how far it got; who signed it is judged elsewhere."""
+
+    name = "manifest"
+
+    def __init__(self, *, time_anchors: Iterable[bytes] = ()) -> None:
+        """Keep the roots (PEM) that are trusted for time-stamps; without them no time is proven."""
+        self._time_anchors = tuple(time_anchors)
+
+    def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:
+        """Set manifest state and summary, and add every status code as a finding."""
+        reading = _c2pa.read(asset, time_anchors=self._time_anchors)
+        irregular = tuple(_irregularities(asset, reading))
+        state = ManifestState.INVALID if irregular else state_of(reading)
+        findings = (*_findings(reading.codes, self.name), *_findings(irregular, self.name))
+        return replace(seen, manifest=state, summary=summarise(reading)).noting(
+            findings, not_checked=(*reading.not_checked, *_lenient(asset, reading))
+        )
+
+
+class RecoveryProbe:
+    """Reads the stored manifest that a soft binding led to, when the file itself has none."""
+
+    name = "recovery"
+
+    def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:  # noqa: ARG002 - the slot's signature
+        """Add the recovered summary; a store that does not hold makes the soft binding a mismatch."""
+        if seen.manifest is not ManifestState.ABSENT or seen.soft is not SoftState.MATCH or not seen.matches:
+            return seen
+        for match in seen.matches:
+            seen, summary = self._follow(match, seen)
+            if summary is not None:
+                note = "trust: the signer of a recovered manifest is not held against the trust lists"
+                return replace(seen, summary=summary).noting(not_checked=[note])
+        return replace(seen, soft=SoftState.MISMATCH)
+
+    def _follow(self, match: SoftMatch, seen: Evidence) -> tuple[Evidence, ManifestSummary | None]:
+        reading = _c2pa.read_store(match.manifest_store)
+        summary = summarise(reading)
+        codes = [_softened(code) for code in reading.codes]
+        codes += [
+            StatusCode(code=code, severity=Severity.FAILURE, explanation=says)
+            for code, says in (*jumbf.problems(match.manifest_store), *_disagreements(match, summary))
+        ]
+        noted = seen.noting(_findings(codes, self.name), not_checked=reading.not_checked)
+        whole = state_of(reading, tolerated=FORGIVEN_IN_A_STORE) is ManifestState.VALID
+        failed = any(c.severity is Severity.FAILURE and not c.ingredient and c.code not in _VACUOUS for c in codes)
+        if not whole or failed or summary is None:
+            return noted, None
+        return noted, replace(summary, recovered=True)
+
+
+def _softened(code: StatusCode) -> StatusCode:
+    """Say of a failure that is forgiven that it is expected, rather than leaving it out."""
+    if code.ingredient or code.code not in FORGIVEN_IN_A_STORE:
+        return code
+    why = "expected: the store was read without the original's bytes, and as of today"
+    return replace(code, severity=Severity.INFORMATIONAL, explanation=f"{why} ({code.explanation})")
+
+
+def _disagreements(match: SoftMatch, summary: ManifestSummary | None) -> Iterator[tuple[str, str]]:
+    """Yield a failure where the stored manifest does not name the asset and algorithm that led to it (C2PA 2.4, 9.3)."""
+    if summary is None:
+        return
+    if summary.asset_id != match.asset_id:
+        yield "org.sdsafe.recovery.mismatch", "the stored manifest is about another asset than the soft binding names"
+    generation = summary.generation
+    watermark, fingerprints = generation.get("watermark"), generation.get("fingerprints")
+    listed = [watermark, *(fingerprints if isinstance(fingerprints, list) else ())]
+    if match.alg not in [each.get("alg") for each in listed if isinstance(each, dict)]:
+        yield "org.sdsafe.recovery.mismatch", f"the stored manifest does not name the soft binding {match.alg!r}"
+
+
+def _irregularities(asset: Asset, reading: Reading) -> Iterator[StatusCode]:
+    """Yield what the library lets pass although no hash covers it."""
+    if asset.media_type in container.STRICT_TYPES:
+        problems = container.problems(asset.data, asset.media_type)
+    else:
+        problems = jumbf.problems(reading.store) if reading.store else iter(())
+    for code, says in problems:
+        yield StatusCode(code=code, severity=Severity.FAILURE, explanation=says)
+
+
+def _lenient(asset: Asset, reading: Reading) -> Iterator[str]:
+    if reading.present and asset.media_type not in container.STRICT_TYPES:
+        yield f"container: bytes of {asset.media_type} that no hash covers are not looked at"
+
+
+@cache
+def _tool() -> str:
+    return f"{version('sdsafe')} ({_c2pa.library_version()})"
+
+
+def _findings(codes: Iterable[StatusCode], source: str) -> Iterator[Finding]:
+    for code in codes:
+        if code.code in _VACUOUS and not code.ingredient:
+            continue
+        yield Finding(
+            code=code.code,
+            severity=code.severity,
+            stage=Stage.VERIFY,
+            source=source,
+            source_version=_tool(),
+            category="ingredient" if code.ingredient else None,
+            explanation=code.explanation,
+            data={"url": code.url} if code.url else {},
+        )
