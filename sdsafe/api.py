@@ -45,6 +45,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     from sdsafe.pipeline import Parts, Pipeline
     from sdsafe.provenance.signing.credentials import expiry_warning
     from sdsafe.provenance.signing.uri import parse_signer_uri
+    from sdsafe.recovery import sweep
 
     chosen = settings or Settings.load()
     packs = {"policies": chosen.effective_policies, "folders": chosen.policy_folders}
@@ -52,6 +53,10 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     signer = _plugin("signers", scheme, chosen, signer_options)
     if warning := expiry_warning(signer.certificate_chain[0]):
         _log.warning("%s", warning)
+    ledger, repository = _plugin("ledgers", chosen.ledger, chosen), _plugin("repositories", chosen.repository, chosen)
+    swept = sweep(ledger, repository)
+    if swept.withdrawn:
+        _log.warning("%d assets of a run that was cut off were withdrawn", len(swept.withdrawn))
     runtime = {"device": chosen.device, "dtype": chosen.dtype, "offline": chosen.offline}
     return Pipeline(
         Parts(
@@ -65,8 +70,8 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
             watermarker=_plugin("watermarkers", chosen.watermarker, chosen),
             fingerprinters=tuple(_plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters),
             signer=signer,
-            ledger=_plugin("ledgers", chosen.ledger, chosen),
-            repository=_plugin("repositories", chosen.repository, chosen),
+            ledger=ledger,
+            repository=repository,
             disclosure=chosen.prompt_disclosure,
         )
     )
@@ -110,7 +115,7 @@ def open_validator(
     )
     watermarker: Watermarker = _plugin("watermarkers", chosen.watermarker, chosen)
     probes: tuple[Probe, ...] = (
-        ManifestProbe(),
+        ManifestProbe(time_anchors=anchors[ListKind.TSA]),
         TrustProbe(policy),
         WatermarkProbe(watermarker, repository, fingerprinters, always=check_watermark),
         FingerprintProbe(fingerprinters, repository),

@@ -80,9 +80,9 @@ def _ledger(settings: Settings) -> str:
     if ledger is None:
         return "no entries yet"
     result = audit(ledger)
-    if not result.ok:
+    if not result.consistent:
         raise SdsafeError("the ledger does not hold together", hint="`sdsafe ledger audit` names what is wrong.")
-    return f"{result.tree_size} entries hold together"
+    return f"{result.size} entries hold together"
 
 
 def _refusal(settings: Settings) -> str:

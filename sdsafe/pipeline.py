@@ -47,6 +47,7 @@ from sdsafe.gates.guard import run_output_check, run_prompt_check
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.provenance.manifest.probe import ManifestProbe
+from sdsafe.recovery import withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -263,8 +264,7 @@ class Pipeline:
             try:
                 deliver(recorded)
             except BaseException:
-                parts.ledger.append(replace(recorded.receipt.entry, kind=EntryKind.WITHDRAWN, recorded_at=rfc3339()))
-                parts.repository.mark_delivered(recorded.asset_id)
+                withdraw(recorded.asset_id, recorded.receipt.entry, parts.ledger, parts.repository)
                 raise
         parts.repository.mark_delivered(recorded.asset_id)
         return recorded

@@ -283,6 +283,10 @@ class ManifestRepository(Protocol):
         """Note that the asset has reached its caller; what a crash leaves unmarked is withdrawn at start-up."""
         ...
 
+    def undelivered(self) -> tuple[AssetId, ...]:
+        """Return assets that were stored by a process that did not live to deliver them, oldest first."""
+        ...
+
     def has(self, asset_id: AssetId, /) -> bool:
         """Say whether the id is taken."""
         ...

@@ -285,6 +285,10 @@ class MemoryRepository:
         """Note the delivery."""
         self.delivered.add(asset_id)
 
+    def undelivered(self) -> tuple[AssetId, ...]:
+        """Return nothing: what is in memory dies with its process."""
+        return ()
+
     def has(self, asset_id: AssetId, /) -> bool:
         """Say whether the id is taken."""
         return asset_id in self._stored
