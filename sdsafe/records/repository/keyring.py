@@ -3,7 +3,7 @@
 Three things keep a forgotten key from surviving in the file: it is overwritten in place by zeros of the same length,
 so that no cell moves; rows are appended in order and never deleted, so that no page is rebuilt around them; and
 ``secure_delete`` zeroes what SQLite frees all the same. The rollback journal, which held the old page, is deleted.
-Copies that others made (backups, snapshots, the disk's own spare blocks) are out of reach: `docs` say so.
+Copies that others made (backups, snapshots, the disk's own spare blocks) are out of reach.
 """
 
 from __future__ import annotations

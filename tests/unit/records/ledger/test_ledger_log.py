@@ -27,6 +27,7 @@ from sdsafe.records.ledger.receipt import verify_receipt
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from multiprocessing.connection import Connection
     from pathlib import Path
 
     from sdsafe.core.places import Places
@@ -401,6 +402,35 @@ def test_processes_that_start_and_append_together_make_one_log(
     assert {logged.entry.asset_id for logged in ledger.entries()} == {
         make_entry(100 * i + j).asset_id for i in range(4) for j in range(10)
     }
+
+
+def _append_and_tell(places: Places, entries: list[LedgerEntry], pipe: Connection) -> None:
+    ledger = SqliteLedger(places)
+    for entry in entries:
+        pipe.send(ledger.append(entry).log_index)
+
+
+def test_kills_at_any_moment_lose_nothing_that_was_acknowledged(
+    places: Places, make_entry: Callable[..., LedgerEntry]
+) -> None:
+    ledger, size = SqliteLedger(places), 0
+    for attempt in range(6):
+        here, there = _FORK.Pipe(duplex=False)
+        entries = [make_entry(1000 * attempt + number) for number in range(500)]
+        process = _FORK.Process(target=_append_and_tell, args=(places, entries, there))
+        process.start()
+        there.close()
+        told = [here.recv() for _ in range(1 + 2 * attempt)]
+        process.kill()
+        with suppress(EOFError):
+            while True:
+                told.append(here.recv())
+        process.join()
+        report = audit(ledger)
+        assert report.consistent
+        assert told == list(range(size, size + len(told)))
+        assert report.size in {size + len(told), size + len(told) + 1}  # one more may have been on its way
+        size = report.size
 
 
 def _append_and_die(places: Places, entry: LedgerEntry, point: str) -> None:
