@@ -41,6 +41,7 @@ anyExtendedKeyUsage and timeStamping do not, although the C2PA library accepts t
 """
 
 _LEAST_RSA_BITS = 2048
+_MAX_EXTENSIONS = 64
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _UNDERSTOOD = {
@@ -64,10 +65,27 @@ class Fault(NamedTuple):
 
 
 def load(der: bytes) -> x509.Certificate:
-    """Return the certificate in ``der`` with its extensions parsed; ``ValueError`` for anything else."""
-    certificate = x509.load_der_x509_certificate(der)
-    certificate.extensions  # noqa: B018 - parsed lazily otherwise, and a broken one would surface anywhere
-    certificate.public_key()
+    """Return the certificate in ``der`` with every part of it parsed, so that none can fail later.
+
+    Raises:
+        ValueError: It is not a certificate, or has a key, name or extension that cannot be read.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        parts = (
+            certificate.version,
+            certificate.issuer.public_bytes(),
+            certificate.subject.public_bytes(),
+            certificate.extensions,
+            certificate.public_key(),
+            certificate.signature_hash_algorithm,
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+        )
+    except Exception as error:
+        raise ValueError(f"not a certificate that can be read: {type(error).__name__}") from error
+    if len(parts[3]) > _MAX_EXTENSIONS:
+        raise ValueError(f"more than {_MAX_EXTENSIONS} extensions")
     return certificate
 
 

@@ -59,7 +59,8 @@ def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[
     Whatever the signer raises comes out as it is; the library would turn it into "COSE signature invalid".
 
     Raises:
-        ManifestError: ``manifest.sign``: the library refused the definition, the asset or the signature.
+        ManifestError: ``manifest.sign``: the library refused the definition or the asset, or the signature does not
+            verify.
         SigningError: ``signing.unsupported``: an algorithm that C2PA does not name. Or the signer's own.
     """
     faults: list[BaseException] = []
@@ -90,9 +91,22 @@ def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[
         ) from error
     if faults:
         raise faults[0]
-    if not store:
-        raise ManifestError("the library returned no manifest store", code="manifest.sign")
+    _check_signature(store)
     return result.getvalue(), store
+
+
+def _check_signature(store: bytes) -> None:
+    """Verify what the signer answered: with verification after signing off, the library embeds anything (measured)."""
+    try:
+        holds = read_claim_signature(store, jumbf.parse(store).children[-1].label).holds
+    except (SignatureUnreadable, jumbf.JumbfError) as error:
+        raise ManifestError(f"what was signed cannot be read: {error}", code="manifest.sign") from error
+    if not holds:
+        raise ManifestError(
+            "the signature does not verify with the signer's own certificate",
+            code="manifest.sign",
+            hint="Key and certificate do not belong together, or the signer answered something else.",
+        )
 
 
 def read(asset: Asset, *, time_anchors: tuple[bytes, ...] = ()) -> Reading:

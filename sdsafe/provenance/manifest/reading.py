@@ -123,9 +123,9 @@ def _at(value: object, *keys: str) -> object:
 def _names(chain: tuple[bytes, ...]) -> tuple[str, str]:
     try:
         leaf = load(chain[0])
-        return readable_name(leaf.subject), readable_name(leaf.issuer)
-    except Exception:  # noqa: BLE001 - no chain, or hostile DER: there is no name to show
+    except (IndexError, ValueError):  # there is no name to show
         return "", ""
+    return readable_name(leaf.subject), readable_name(leaf.issuer)
 
 
 def _claim_generator(manifest: Mapping[str, object]) -> str:

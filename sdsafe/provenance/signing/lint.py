@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sdsafe._internal.certificates import (
@@ -69,8 +69,8 @@ def lint(chain: Sequence[bytes], key: bytes | None, *, at: datetime) -> tuple[Re
     """
     try:
         certificates = [load(der) for der in chain]
-    except Exception as error:  # noqa: BLE001 - x509 parsing raises several types
-        return (Remark(rule="malformed", ok=False, says=f"a certificate cannot be read: {type(error).__name__}"),)
+    except ValueError as error:
+        return (Remark(rule="malformed", ok=False, says=str(error)),)
     if not certificates:
         return (Remark(rule="malformed", ok=False, says="there is no certificate"),)
     broken: dict[str, list[str]] = {}
@@ -102,7 +102,7 @@ def _order_faults(certificates: list[x509.Certificate]) -> Iterator[Fault]:
             continue
         try:
             lower.verify_directly_issued_by(upper)
-        except (InvalidSignature, ValueError, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             yield Fault("signature", f"the key of {short_name(upper)!r} did not sign {short_name(lower)!r}")
     if len(certificates) == 1 and certificates[0].issuer != certificates[0].subject:
         yield Fault("order", "the certificate of the issuer is missing: validators need it to reach an anchor")

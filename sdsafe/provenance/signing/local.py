@@ -81,10 +81,10 @@ class FileSigner:
         unknown = sorted(set(options) - _OPTIONS)
         if unknown:
             raise PluginError(f"signer file: unknown option {unknown[0]!r}", hint=f"Known: {', '.join(_OPTIONS)}.")
-        path = Path(str(options["path"])).expanduser() if "path" in options else places.keys
+        path = _path(options["path"]) if "path" in options else places.keys
         folder = path if path.is_dir() or not path.suffix else path.parent
         chain = folder / CHAIN_FILE if folder == path else path
-        key = Path(str(options["key"])).expanduser() if "key" in options else folder / KEY_FILE
+        key = _path(options["key"]) if "key" in options else folder / KEY_FILE
         return cls(chain, key, password=_password_source(options))
 
     @property
@@ -153,9 +153,19 @@ def _password_source(options: Mapping[str, object]) -> Callable[[], bytes | None
             )
         return given
     if "password-file" in options:
-        file = Path(str(options["password-file"])).expanduser()
+        file = _path(options["password-file"])
         return lambda: _read(file, "the password file").rstrip(b"\r\n")
     return None
+
+
+def _path(option: object) -> Path:
+    try:
+        path = Path(str(option)).expanduser()
+    except RuntimeError as error:  # ~somebody, and there is no such user
+        raise SigningError("the path of the signer names an unknown home", code="signing.missing") from error
+    if "\0" in str(path):
+        raise SigningError("the path of the signer holds a NUL character", code="signing.missing")
+    return path
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sdsafe._internal.certificates import (
@@ -85,8 +85,8 @@ def evaluate(chain: Sequence[bytes], anchors: Sequence[bytes], *, at: datetime) 
     try:
         leaf, *others = (load(der) for der in chain)
         roots = [load(der) for der in anchors]
-    except Exception as error:  # noqa: BLE001 - hostile DER; x509 parsing raises several types
-        return ChainResult(leaf_faults=(Fault("malformed", f"a certificate cannot be read: {type(error).__name__}"),))
+    except ValueError as error:
+        return ChainResult(leaf_faults=(Fault("malformed", str(error)),))
     # step 1
     leaf_faults = (*signer_faults(leaf), *validity_faults(leaf, at))
     # steps 2 and 3
@@ -152,7 +152,7 @@ class _Search:
         self._left -= 1
         try:
             certificate.verify_directly_issued_by(issuer)  # step 2d
-        except (InvalidSignature, ValueError, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             yield Fault("signature", f"its key did not sign {short_name(certificate)!r}")
 
 

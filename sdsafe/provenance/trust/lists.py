@@ -93,9 +93,9 @@ def parse_anchors(data: bytes, name: str) -> tuple[bytes, ...]:
 def _anchor(block: bytes, where: str) -> bytes:
     try:
         certificate = load(x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER))
-    except Exception as error:
+    except ValueError as error:
         raise ConfigurationError(
-            f"{where} cannot be read ({type(error).__name__})", code="trust.format", hint="Fetch the list again."
+            f"{where} cannot be read", code="trust.format", hint="Fetch the list again."
         ) from error
     constraints = extension(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
