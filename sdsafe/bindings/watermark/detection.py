@@ -1,0 +1,158 @@
+"""Reading a mark: direct, then blind, with a bound on what all the attempts together may wrongly accept. Pure.
+
+Every message that any attempt hands to the keyed check counts. The detector stops when the count reaches the
+*allowance* that the wanted false-positive rate leaves (`statistics`), whatever it was about to try.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sdsafe.bindings.watermark import code, folding, frame
+from sdsafe.bindings.watermark.refining import Blocks, refined
+from sdsafe.bindings.watermark.template import direct, settled
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sdsafe.bindings.watermark.carrier import Carrier
+    from sdsafe.bindings.watermark.framing import Framing
+    from sdsafe.bindings.watermark.geometry import LatticeMap
+    from sdsafe.bindings.watermark.search import Searcher
+
+__all__ = ["Attempts", "Reader", "Reading"]
+
+_LIST = 8
+_DIRECT = 2
+_BLIND = 6
+_DIRECT_GATE = 5.0
+_BLIND_GATE = 5.6
+_REFINED_GATE = 6.0
+_LIST_GATE = 6.5
+_NORMAL = (0.8, 1.25)  # scales at which the front end's filters fit the mark as they are
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What was tried on one picture."""
+
+    allowance: int
+    """How many messages may be looked at."""
+    messages: int = 0
+    peak: float = 0.0
+    """Largest template correlation seen anywhere."""
+
+    @property
+    def left(self) -> int:
+        """How many messages may still be looked at."""
+        return max(0, self.allowance - self.messages)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What was read from one picture."""
+
+    payload: bytes | None
+    messages: int
+    """How many messages were held against the check, the accepted one included."""
+    peak: float
+    """Largest correlation with the template, in standard deviations at one place."""
+    corrected: int | None = None
+    where: LatticeMap | None = field(default=None)
+    stage: str = ""
+
+
+class Reader:
+    """Reads the marks of one key."""
+
+    def __init__(self, carrier: Carrier, framing: Framing, searcher: Searcher, allowance: int) -> None:
+        """Put the parts together; at most ``allowance`` messages are looked at per picture."""
+        self._carrier = carrier
+        self._framing = framing
+        self._searcher = searcher
+        self._allowance = allowance
+
+    def read(self, plane: npt.NDArray[np.float32], *, blind: bool = True) -> Reading:
+        """Read a luma plane of any size; without ``blind`` only in the framing it was marked in."""
+        tried = Attempts(self._allowance)
+        small = frame.canonical(plane)
+        seen, _ = frame.front_end(small)
+        return (
+            self._direct(seen, tried)
+            or (self._blind(small, seen, tried) if blind else None)
+            or Reading(None, tried.messages, tried.peak)
+        )
+
+    def read_along(self, plane: npt.NDArray[np.float32], where: LatticeMap) -> Reading:
+        """Read a canonical frame along a map that is known up to small errors."""
+        tried = Attempts(self._allowance)
+        seen, _ = frame.front_end(plane)
+        best = refined(Blocks(seen, self._carrier, where), where)
+        tried.peak = best.z
+        return self._along(plane, best.where, tried, "given") or Reading(None, tried.messages, tried.peak)
+
+    def _direct(self, seen: npt.NDArray[np.float32], tried: Attempts) -> Reading | None:
+        for found, folded in direct(seen, self._carrier, _DIRECT):
+            tried.peak = max(tried.peak, found.z)
+            if found.z < _DIRECT_GATE:
+                return None
+            reading = self._lines(folded, found.where, tried, "direct")
+            if reading:
+                return reading
+        return None
+
+    def _blind(self, small: npt.NDArray[np.float32], seen: npt.NDArray[np.float32], tried: Attempts) -> Reading | None:
+        candidates = self._searcher.candidates(seen, _BLIND)
+        tried.peak = max([tried.peak, *(each.z for each in candidates)])
+        for candidate in candidates:
+            if candidate.z < _BLIND_GATE or not tried.left:
+                return None
+            blocks = Blocks(seen, self._carrier, candidate.where)
+            best = refined(blocks, candidate.where)
+            tried.peak = max(tried.peak, best.z)
+            if best.z < _REFINED_GATE:
+                continue
+            reading = self._along(small, best.where, tried, "blind")
+            if reading is None:
+                tilted = refined(blocks, best.where, tilt=True, near=128)
+                tilted = refined(blocks, tilted.where, tilt=True, near=220)
+                tilted = refined(blocks, tilted.where, tilt=True)
+                tried.peak = max(tried.peak, tilted.z)
+                if tilted.z > best.z:
+                    reading = self._along(small, tilted.where, tried, "tilted")
+            if reading:
+                return reading
+        return None
+
+    def _along(self, small: npt.NDArray[np.float32], where: LatticeMap, tried: Attempts, stage: str) -> Reading | None:
+        """Read along a map: resample so that the mark has its own size, look again, fold."""
+        scale = where.period() / self._carrier.period
+        if not _NORMAL[0] < scale < _NORMAL[1]:
+            shape = (round(small.shape[0] / scale), round(small.shape[1] / scale))
+            where = where.zoomed(shape[0] / small.shape[0])
+            small = frame.resampled(small, shape)
+        seen, _ = frame.front_end(small)
+        folded = folding.fold(seen, where)
+        return self._lines(folded, where.shifted(-where.shift), tried, stage)
+
+    def _lines(self, folded: folding.Folded, where: LatticeMap, tried: Attempts, stage: str) -> Reading | None:
+        """Decode the lines of a fold whose shift is ``where.shift``, nearly."""
+        values, noise = folded.lines(self._carrier.index)
+        shift = settled(self._carrier, values, noise, where.shift)
+        turned = values * np.exp(-2j * np.pi * (self._carrier.index @ shift))
+        soft = self._carrier.soft(folding.weighted(self._carrier, turned.astype(np.complex64), noise))
+        payload = self._recognised([code.decode(soft)], tried)
+        if payload is None and tried.peak > _LIST_GATE:
+            payload = self._recognised(code.decode_list(soft, _LIST)[1:], tried)
+        if payload is None:
+            return None
+        corrected = self._framing.corrected(payload, soft)
+        return Reading(payload, tried.messages, tried.peak, corrected, where, stage)
+
+    def _recognised(self, messages: list[npt.NDArray[np.uint8]], tried: Attempts) -> bytes | None:
+        looked, payload = self._framing.recognised(messages[: tried.left])
+        tried.messages += looked
+        return payload
