@@ -133,7 +133,8 @@ def expiry_warning(leaf: bytes, at: datetime | None = None) -> str | None:
     if ends < moment:
         return f"the signing certificate expired at {ends:%Y-%m-%d %H:%M} UTC: run `sdsafe keys init --force`"
     days = (ends - moment).days
-    return f"the signing certificate expires in {days} days ({ends:%Y-%m-%d %H:%M} UTC): renew it before it does"
+    left = f"in {days} days" if days > 1 else "within two days"
+    return f"the signing certificate expires {left} ({ends:%Y-%m-%d %H:%M} UTC): renew it before it does"
 
 
 def _check_name(name: str) -> None:

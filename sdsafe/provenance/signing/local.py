@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.places import Places
 
-__all__ = ["PASSWORD_VARIABLE", "FileSigner"]
+__all__ = ["PASSWORD_VARIABLE", "FileSigner", "read_chain", "read_public_key"]
 
 PASSWORD_VARIABLE = "SDSAFE_KEY_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 
@@ -78,13 +78,7 @@ class FileSigner:
         Options: ``path``, a folder with ``chain.pem`` and ``leaf.key``, or the chain itself; ``key``, the private
         key; ``password-file``; ``password``, a callable (never the password itself).
         """
-        unknown = sorted(set(options) - _OPTIONS)
-        if unknown:
-            raise PluginError(f"signer file: unknown option {unknown[0]!r}", hint=f"Known: {', '.join(_OPTIONS)}.")
-        path = _path(options["path"]) if "path" in options else places.keys
-        folder = path if path.is_dir() or not path.suffix else path.parent
-        chain = folder / CHAIN_FILE if folder == path else path
-        key = _path(options["key"]) if "key" in options else folder / KEY_FILE
+        chain, key = _files(places, options)
         return cls(chain, key, password=_password_source(options))
 
     @property
@@ -136,6 +130,37 @@ class FileSigner:
         """Refuse to be copied or pickled: the copy would carry the key."""
         msg = "a signer can be neither copied nor pickled: it holds a private key"
         raise TypeError(msg)
+
+
+def read_chain(places: Places, options: Mapping[str, object]) -> tuple[bytes, ...]:
+    """Return the DER certificates that these options name, leaf first, without judging them.
+
+    Raises:
+        SigningError: ``signing.missing`` or ``signing.unreadable``.
+    """
+    chain, _ = _files(places, options)
+    return tuple(each.public_bytes(Encoding.DER) for each in _load_chain(chain))
+
+
+def read_public_key(places: Places, options: Mapping[str, object]) -> bytes:
+    """Return the public half of the key that these options name (DER SubjectPublicKeyInfo), for ``lint``.
+
+    Raises:
+        SigningError: ``signing.missing``, ``signing.unreadable``, ``signing.password`` or ``signing.unsupported``.
+    """
+    _, key = _files(places, options)
+    return _spki(_load_key(key, _password_source(options) or _from_environment).public_key())
+
+
+def _files(places: Places, options: Mapping[str, object]) -> tuple[Path, Path]:
+    """Return the paths of chain and key."""
+    unknown = sorted(set(options) - _OPTIONS)
+    if unknown:
+        raise PluginError(f"signer file: unknown option {unknown[0]!r}", hint=f"Known: {', '.join(sorted(_OPTIONS))}.")
+    path = _path(options["path"]) if "path" in options else places.keys
+    folder = path if path.is_dir() or not path.suffix else path.parent
+    chain = folder / CHAIN_FILE if folder == path else path
+    return chain, _path(options["key"]) if "key" in options else folder / KEY_FILE
 
 
 def _from_environment() -> bytes | None:

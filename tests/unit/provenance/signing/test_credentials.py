@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_made_is_a_typed_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("days", "said"),
-    [(30, None), (14.1, None), (14, "expires in 14 days"), (1.5, "expires in 1 days"), (0.1, "expires in 0 days")],
+    [(30, None), (14.1, None), (14, "expires in 14 days"), (1.5, "within two days"), (0.1, "within two days")],
 )
 def test_the_end_is_announced_two_weeks_ahead(days: float, said: str | None) -> None:
     leaf = issue("Example", NOW, leaf_days=days).leaf.public_bytes(DER)
