@@ -33,10 +33,10 @@ def _run(
     name: str, version: str, stage: Stage, look: Callable[[], Iterable[Finding]], *, must_find: bool
 ) -> CheckResult:
     started = time.perf_counter()
-    findings: tuple[Finding, ...] = ()
+    returned: tuple[object, ...] = ()
     try:
-        findings = tuple(look())
-        status, detail = _examine(findings, must_find=must_find)
+        returned = tuple(look())
+        status, detail = _examine(returned, must_find=must_find)
     except Unavailable as missing:
         status, detail = CheckStatus.UNAVAILABLE, str(missing)
     except Exception as fault:  # noqa: BLE001 - a plug-in may raise anything; policy fails closed on the status
@@ -46,13 +46,13 @@ def _run(
         version=version,
         status=status,
         stage=stage,
-        findings=findings if status is CheckStatus.OK else (),
+        findings=tuple(each for each in returned if isinstance(each, Finding)) if status is CheckStatus.OK else (),
         ms=(time.perf_counter() - started) * 1000,
         detail=detail,
     )
 
 
-def _examine(findings: tuple[Finding, ...], *, must_find: bool) -> tuple[CheckStatus, str]:
+def _examine(findings: tuple[object, ...], *, must_find: bool) -> tuple[CheckStatus, str]:
     if must_find and not findings:
         return CheckStatus.ERROR, "returned no findings"
     for finding in findings:

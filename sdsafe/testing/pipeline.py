@@ -36,7 +36,7 @@ def fake_parts(places: Places, **others: Any) -> Parts:
         "generator": FakeGenerator(),
         "policy": PackPolicy(load_policies(["baseline"])),
         "prompt_checks": (plugins.load("sdsafe.prompt_checks", "lexicon", places),),
-        "output_checks": (FakeOutputCheck(),),
+        "output_checks": (FakeOutputCheck(category="nudity"),),
         "watermarker": plugins.load("sdsafe.watermarkers", "dwtDctSvd", places),
         "fingerprinters": (plugins.load("sdsafe.fingerprinters", "phash", places),),
         "signer": plugins.load("sdsafe.signers", "file", places),
