@@ -82,7 +82,7 @@ def _ledger(settings: Settings) -> str:
     result = audit(ledger)
     if not result.consistent:
         raise SdsafeError("the ledger does not hold together", hint="`sdsafe ledger audit` names what is wrong.")
-    return f"{result.size} entries hold together"
+    return f"entries that hold together: {result.size}"
 
 
 def _refusal(settings: Settings) -> str:

@@ -48,6 +48,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Si
 @click.option("--negative-prompt", metavar="TEXT", help="What not to show; goes through the same checks.")
 @click.option("--use", "intended_use", metavar="USE", help="private, internal, commercial or marketplace:<id>.")
 @click.option("--device", metavar="NAME", help="auto, cuda, rocm, mps, xpu or cpu.")
+@click.option("--signer", metavar="URI", help="Credential that signs, such as file:FOLDER.")
 @policy_option
 @disclosure_option
 @click.option("--unsafe-unchecked", is_flag=True, help="Release without any output check; every manifest says so.")
@@ -67,6 +68,7 @@ def command(  # noqa: PLR0913 - one argument per flag
     negative_prompt: str | None,
     intended_use: str | None,
     device: str | None,
+    signer: str | None,
     policy: tuple[str, ...],
     prompt_disclosure: str | None,
     unsafe_unchecked: bool,
@@ -82,7 +84,7 @@ def command(  # noqa: PLR0913 - one argument per flag
     from sdsafe.pipeline import UnsafeNoOutputCheck
 
     targets = _targets(output, count, force=force)
-    settings = settings_from(policy=policy, device=device, prompt_disclosure=prompt_disclosure)
+    settings = settings_from(policy=policy, device=device, signer=signer, prompt_disclosure=prompt_disclosure)
     request = GenerationRequest(
         prompt=sys.stdin.read().rstrip("\n") if prompt == "-" else prompt,
         negative_prompt=negative_prompt,
