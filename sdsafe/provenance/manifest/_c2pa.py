@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sdsafe._internal.certificates import SIGNER_USAGES
 from sdsafe.core.findings import Severity
-from sdsafe.errors import ManifestError, SigningError
+from sdsafe.errors import ConfigurationError, ManifestError, SigningError
 from sdsafe.provenance.manifest import jumbf
 from sdsafe.provenance.manifest.reading import Reading, StatusCode
 from sdsafe.provenance.manifest.signature import SignatureUnreadable, read_claim_signature
@@ -138,21 +138,28 @@ def _context(_process: int, time_anchors: tuple[bytes, ...]) -> c2pa.Context:
     usages = [usage.dotted_string for usage in SIGNER_USAGES]
     trust: dict[str, object] = {"trust_config": "\n".join((*usages, _TIME_STAMPING) if time_anchors else usages)}
     if time_anchors:
-        pem = b"\n".join(time_anchors).decode("ascii")
+        pem = b"\n".join(time_anchors).decode("utf-8", errors="replace")
         trust["anchors"] = [{"trust_anchors": pem, "trust_uri": "urn:sdsafe:tsa", "trust_kind": "tsa"}]
-    return c2pa.Context.from_dict(
-        {
-            "trust": trust,
-            "verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
-            "builder": {"thumbnail": {"enabled": False}},
-            "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": jumbf.MAX_STORE_BYTES >> 20},
-        }
-    )
+    settings = {
+        "trust": trust,
+        "verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
+        "builder": {"thumbnail": {"enabled": False}},
+        "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": jumbf.MAX_STORE_BYTES >> 20},
+    }
+    try:
+        return c2pa.Context.from_dict(settings)
+    except c2pa.C2paError as error:
+        raise ConfigurationError(
+            f"the C2PA library refuses its settings: {_message(error)}",
+            code="manifest.settings",
+            hint="Check the trust list for time-stamps.",
+        ) from error
 
 
 def _read(media_type: str, data: bytes, time_anchors: tuple[bytes, ...]) -> Reading:
+    context = _context(os.getpid(), time_anchors)
     try:
-        with c2pa.Reader(media_type, io.BytesIO(data), context=_context(os.getpid(), time_anchors)) as reader:
+        with c2pa.Reader(media_type, io.BytesIO(data), context=context) as reader:
             return _interpreted(reader, time_anchors)
     except c2pa.C2paError.ManifestNotFound:
         return Reading(present=False)

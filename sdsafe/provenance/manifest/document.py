@@ -19,7 +19,7 @@ from sdsafe.errors import ManifestError
 __all__ = ["MAX_DOCUMENT_BYTES", "ManifestDefinition", "not_unicode"]
 
 MAX_DOCUMENT_BYTES = 1_000_000
-"""The C2PA library refuses definitions of about a megabyte ("StringTooLong"); we say so first."""
+"""The C2PA library refuses definitions of more than 2**20 bytes ("StringTooLong"); we say so first."""
 
 _MAX_INTEGER = (1 << 53) - 1
 
@@ -30,7 +30,7 @@ class ManifestDefinition:
 
     Raises:
         ManifestError: ``manifest.value``: a float, an array of integers, an integer beyond 2**53, or text that
-            is not Unicode. ``manifest.too-large``: more than a megabyte.
+            is not Unicode. ``manifest.too-large``: document or resource of more than a megabyte.
     """
 
     document: Mapping[str, object] = field(repr=False)
@@ -40,17 +40,17 @@ class ManifestDefinition:
     def __post_init__(self) -> None:
         """Refuse what would not come back as it went in."""
         _check(self.document, "$")
-        size = len(self.to_json()) + sum(map(len, self.resources.values()))
+        size = max(len(self.to_json().encode()), *map(len, self.resources.values()), 0)
         if size > MAX_DOCUMENT_BYTES:
             raise ManifestError(
-                f"the manifest would have {size:,} bytes, the limit is {MAX_DOCUMENT_BYTES:,}",
+                f"the manifest would hold {size:,} bytes in one piece, the limit is {MAX_DOCUMENT_BYTES:,}",
                 code="manifest.too-large",
                 hint="Shorten the prompt, or keep it out of the manifest with --prompt-disclosure commit.",
             )
 
     def to_json(self) -> str:
-        """Return the document as ASCII JSON."""
-        return json.dumps(self.document, separators=(",", ":"), allow_nan=False)
+        """Return the document as JSON without white space."""
+        return json.dumps(self.document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def not_unicode(where: str) -> ManifestError:

@@ -23,12 +23,13 @@ from sdsafe.core.states import Asset
 from sdsafe.errors import ManifestError, SigningError
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
-from sdsafe.provenance.manifest.document import ManifestDefinition
+from sdsafe.provenance.manifest.document import MAX_DOCUMENT_BYTES, ManifestDefinition
 from sdsafe.provenance.manifest.reading import state_of, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sdsafe.core.request import GenerationRequest
     from sdsafe.core.states import Encoded
     from sdsafe.protocols import Signer
     from sdsafe.provenance.signing.local import FileSigner
@@ -131,6 +132,34 @@ def _inflated(png: bytes) -> Iterator[bytes]:
         with contextlib.suppress(zlib.error):
             yield zlib.decompress(body)
         position += 12 + length
+
+
+@pytest.mark.parametrize(
+    "prompt", ["nul \x00, bidi \u202e, line\r\nend", "é" * 240_000, "x" * 400_000, "\U0001f5bc", ""]
+)
+def test_strange_and_long_prompts_come_back_as_they_were(
+    make_encoded: Callable[..., Encoded], request_: GenerationRequest, sign: Sign, prompt: str
+) -> None:
+    asset, _ = sign(make_encoded(request=replace(request_, prompt=prompt)))
+    reading = _c2pa.read(asset)
+    assert state_of(reading) is ManifestState.VALID
+    summary = summarise(reading)
+    assert summary is not None
+    assert summary.prompt == prompt
+    texts = summary.generation["prompt"]["texts"]  # type: ignore[index]
+    assert texts["prompt"] == prompt
+
+
+def test_the_largest_document_that_we_allow_can_be_signed(encoded: Encoded, signer: FileSigner) -> None:
+    def document(length: int) -> dict[str, object]:
+        data = {"t": "a" * length}
+        return {"assertions": [{"label": "org.sdsafe.test", "created": True, "kind": "Json", "data": data}]}
+
+    overhead = len(ManifestDefinition(document=document(0)).to_json())
+    largest = ManifestDefinition(document=document(MAX_DOCUMENT_BYTES - overhead))
+    assert _c2pa.sign(encoded.asset, largest, signer)
+    with pytest.raises(ManifestError):
+        ManifestDefinition(document=document(MAX_DOCUMENT_BYTES - overhead + 1))
 
 
 def test_what_the_signer_raises_comes_out_as_it_is(sign: Sign, encoded: Encoded, signer: FileSigner) -> None:
