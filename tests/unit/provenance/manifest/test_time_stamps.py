@@ -60,7 +60,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, b
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             (folder / "query").write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
-            command = ["openssl", "ts", "-reply", "-config", folder / "tsa.cnf", "-queryfile", folder / "query"]
+            command = [
+                "openssl",
+                "ts",
+                "-reply",
+                "-config",
+                str(folder / "tsa.cnf"),
+                "-queryfile",
+                str(folder / "query"),
+            ]
             answer = subprocess.run([*command, "-out", folder / "reply"], check=False, capture_output=True)
             self.send_response(200 if answer.returncode == 0 else 500)
             self.send_header("Content-Type", "application/timestamp-reply")

@@ -297,7 +297,7 @@ def test_a_signer_is_neither_copied_nor_pickled(signer: FileSigner) -> None:
 
     for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="neither copied nor pickled"):
-            attempt(signer)  # type: ignore[operator]
+            attempt(signer)
     with pytest.raises(TypeError):
         replace(signer)  # type: ignore[type-var]
 

@@ -82,7 +82,7 @@ def make() -> Callable[..., Made]:
         path_length: int | None = None,
         begins: timedelta = timedelta(days=-1),
         ends: timedelta = timedelta(days=90),
-        algorithm: hashes.HashAlgorithm | None = None,
+        algorithm: Any = None,
         issuer: str | None = None,
         authority_key: Any = None,
         drop: tuple[type, ...] = (),
