@@ -6,6 +6,7 @@ Refusals travel as exceptions inside and come out as outcomes.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
@@ -19,7 +20,7 @@ from sdsafe.core.digests import sha256_hex
 from sdsafe.core.findings import Stage
 from sdsafe.core.receipts import EntryKind, LedgerEntry
 from sdsafe.core.report import Evidence, ManifestState
-from sdsafe.core.request import PromptDisclosure
+from sdsafe.core.request import PromptDisclosure, require_plain
 from sdsafe.core.softbinding import BindingKind, SoftBinding
 from sdsafe.core.states import (
     Admitted,
@@ -33,6 +34,7 @@ from sdsafe.core.states import (
     Recorded,
     Refused,
     Signed,
+    without_pixels,
 )
 from sdsafe.errors import (
     ConfigurationError,
@@ -41,13 +43,14 @@ from sdsafe.errors import (
     PromptRefusedError,
     RefusedError,
     RepositoryError,
+    SdsafeError,
     WatermarkError,
 )
 from sdsafe.gates.guard import run_output_check, run_prompt_check
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.provenance.manifest.probe import ManifestProbe
-from sdsafe.recovery import withdraw
+from sdsafe.recovery import settle, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,9 +168,12 @@ class Pipeline:
             yield from [_refused(refusal, Stage.PROMPT)] * request.count
             return
         for generated in self.__parts.generator.generate(admitted, watch):
-            yield self._release(generated, deliver)
+            outcome = self._release(generated, deliver)
+            del generated  # a generator that waits shows its frame: no unmarked pixels in it
+            yield outcome
 
     def _release(self, generated: Generated, deliver: Callable[[Recorded], None] | None) -> Outcome:
+        generated.pixels.setflags(write=False)  # what one check has seen, no later one changes
         try:
             cleared = self._clear(generated)
             marked = self._mark(cleared)
@@ -181,6 +187,7 @@ class Pipeline:
         parts = self.__parts
         seed = entropy.mint_seed() if request.seed is None else request.seed
         resolved = parts.generator.resolve(replace(request, seed=seed))
+        require_plain(resolved)
         checks = tuple(run_prompt_check(check, resolved) for check in parts.prompt_checks)
         decision = parts.policy.judge(Stage.PROMPT, resolved, checks)
         if not decision.allows:
@@ -254,9 +261,10 @@ class Pipeline:
         try:
             receipt = parts.ledger.append(_entry(EntryKind.RELEASED, signed, record_sha256))
         except Exception:
-            parts.repository.discard(asset_id)  # no entry, so there must be no record either
+            with _unfinished("take back the record of an asset"):
+                settle(asset_id, parts.ledger, parts.repository)
             raise
-        return Recorded(signed=signed, receipt=receipt)
+        return Recorded(signed=without_pixels(signed), receipt=receipt)
 
     def _deliver(self, recorded: Recorded, deliver: Callable[[Recorded], None] | None) -> Recorded:
         parts = self.__parts
@@ -264,7 +272,8 @@ class Pipeline:
             try:
                 deliver(recorded)
             except BaseException:
-                withdraw(recorded.asset_id, recorded.receipt.entry, parts.ledger, parts.repository)
+                with _unfinished("withdraw an asset"):
+                    withdraw(recorded.asset_id, recorded.receipt.entry, parts.ledger, parts.repository)
                 raise
         parts.repository.mark_delivered(recorded.asset_id)
         return recorded
@@ -275,6 +284,15 @@ class Pipeline:
             if not self.__parts.repository.has(asset_id):
                 return asset_id
         raise RepositoryError("no free asset id found in eight attempts: the random source is broken")
+
+
+@contextmanager
+def _unfinished(what: str) -> Iterator[None]:
+    """Let the error under way be the one that is told; the next start finishes what cannot be done now."""
+    try:
+        yield
+    except SdsafeError as error:
+        _log.warning("could not %s (%s); the next start will", what, error.code)
 
 
 def _asset_id(signed: Signed) -> AssetId:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sdsafe.core.receipts import LedgerEntry
     from sdsafe.protocols import Ledger, ManifestRepository
 
-__all__ = ["Swept", "sweep", "withdraw"]
+__all__ = ["Swept", "settle", "sweep", "withdraw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +31,24 @@ def sweep(ledger: Ledger, repository: ManifestRepository) -> Swept:
 
     What a living process has under way is left alone; the repository knows which that is.
     """
-    discarded, withdrawn = [], []
+    discarded: list[AssetId] = []
+    withdrawn: list[AssetId] = []
     for asset_id in repository.undelivered():
-        receipt = ledger.prove(str(asset_id))
-        if receipt is None:
-            repository.discard(asset_id)
-            discarded.append(asset_id)
-        else:
-            withdraw(asset_id, receipt.entry, ledger, repository)
-            withdrawn.append(asset_id)
+        (withdrawn if settle(asset_id, ledger, repository) else discarded).append(asset_id)
     return Swept(discarded=tuple(discarded), withdrawn=tuple(withdrawn))
+
+
+def settle(asset_id: AssetId, ledger: Ledger, repository: ManifestRepository) -> bool:
+    """Withdraw an asset that has a ledger entry (True), or take back the record of one that has none (False).
+
+    The ledger is asked: an append that raised may have been durable all the same.
+    """
+    receipt = ledger.prove(str(asset_id))
+    if receipt is None:
+        repository.discard(asset_id)
+        return False
+    withdraw(asset_id, receipt.entry, ledger, repository)
+    return True
 
 
 def withdraw(asset_id: AssetId, entry: LedgerEntry, ledger: Ledger, repository: ManifestRepository) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from sdsafe.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ __all__ = [
     "Scalar",
     "Size",
     "Task",
+    "require_plain",
 ]
 
 Scalar = str | int | float | bool
@@ -159,3 +162,44 @@ class GenerationRequest:
         """Return ``(field name, text)`` for every text field that was given, in a fixed order."""
         pairs = ((name, getattr(self, name)) for name in TEXT_FIELDS)
         return tuple((name, text) for name, text in pairs if text is not None)
+
+
+def require_plain(request: object) -> None:
+    """Make sure that a request says the same whenever it is asked: no subclass stands where a plain value belongs.
+
+    A subclass of ``str`` or of the request itself could show one prompt to the checks and another to the model.
+
+    Raises:
+        RequestError: ``request.type``, with the name of the field.
+    """
+    if type(request) is not GenerationRequest:
+        raise _odd("the request", request, "GenerationRequest")
+    for item in fields(request):
+        _require_plain(item.name, getattr(request, item.name))
+
+
+_PLAIN = (str, int, bool, float, type(None), Task)
+_RECORDS = (ModelRef, AdapterRef, FileDigest, Size)
+
+
+def _require_plain(name: str, value: object) -> None:
+    if type(value) is tuple:
+        for item in value:
+            _require_plain(name, item)
+    elif type(value) is MappingProxyType:
+        for key, item in value.items():
+            _require_plain("the name of a parameter", key)
+            _require_plain(f"parameter {key}", item)
+    elif type(value) in _RECORDS:
+        for part in fields(value):  # type: ignore[arg-type]  # every one of them is a dataclass
+            _require_plain(f"{name}.{part.name}", getattr(value, part.name))
+    elif type(value) not in {*_PLAIN, InputImage}:
+        raise _odd(name, value, "a plain value")
+
+
+def _odd(name: str, value: object, expected: str) -> RequestError:
+    return RequestError(
+        f"{name} must be {expected}, found {type(value).__name__}",
+        code="request.type",
+        hint="Convert it first, as in str(value): checks and model must read the very same.",
+    )

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,7 @@ __all__ = [
     "Recorded",
     "Refused",
     "Signed",
+    "without_pixels",
 ]
 
 
@@ -148,9 +151,24 @@ class Signed:
     discharges: tuple[Discharge, ...] = ()
 
 
+def without_pixels(signed: Signed) -> Signed:
+    """Return the state without any picture but the signed file itself.
+
+    What is released goes to the caller with its whole history; the unmarked and the unsigned picture must not be
+    part of it. Their arrays are (0, 0, 3) afterwards, their file has no bytes.
+    """
+    encoded = signed.encoded
+    marked = encoded.marked
+    cleared = marked.cleared
+    none = np.zeros((0, 0, 3), np.uint8)
+    generated = replace(cleared.generated, pixels=none)
+    marked = replace(marked, cleared=replace(cleared, generated=generated, pixels=none), pixels=none)
+    return replace(signed, encoded=replace(encoded, marked=marked, asset=replace(encoded.asset, data=b"")))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recorded:
-    """A released asset: recorded in repository and ledger, receipt in hand."""
+    """A released asset: recorded in repository and ledger, receipt in hand; its states hold no pixels any more."""
 
     signed: Signed
     receipt: Receipt
