@@ -1,8 +1,10 @@
 """Files that are complete or not there: no reader, no crash and no full disk ever shows half of one.
 
 On Linux the bytes go into a file without a name (``O_TMPFILE``) that gets its name in one step, so that even a
-killed process leaves nothing behind. Elsewhere, and on file systems that cannot do this, a temporary file in the
-same folder takes its place; a killed process may leave that one, named ``.NAME.xxxxxxxx.tmp``.
+killed process leaves nothing behind. Only putting it in place of another file takes a second name for the moment
+between two system calls: a process killed right there leaves the complete file as ``.NAME.xxxxxxxx.tmp``. Elsewhere,
+and on file systems that cannot do this, a temporary file of that name is there from the beginning, and a killed
+process may leave it, complete or not.
 """
 
 from __future__ import annotations
