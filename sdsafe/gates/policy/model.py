@@ -1,0 +1,255 @@
+"""Strict models of a policy pack (``sdsafe.policy/1``): what a pack may say, and nothing else.
+
+A model that exists is well formed in itself. What needs a second look - categories, files, other packs - is
+checked by the loader.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from sdsafe.core.canonical import canonical_digest
+from sdsafe.core.decisions import PolicyRef
+from sdsafe.gates.policy._strict import Strict
+from sdsafe.gates.policy.obligations import OBLIGATIONS
+
+__all__ = [
+    "FORMAT",
+    "AllOf",
+    "Always",
+    "AnyOf",
+    "CategoryNote",
+    "Condition",
+    "Duty",
+    "EffectLabel",
+    "Found",
+    "Not",
+    "Pack",
+    "Rule",
+    "Score",
+    "Term",
+    "TermList",
+]
+
+FORMAT = "sdsafe.policy/1"
+
+EffectLabel = Literal["allow", "annotate", "transform", "review", "deny"]
+"""The effects of ``sdsafe.core.decisions.Effect`` by their labels."""
+
+_TextField = Literal["prompt", "prompt_2", "prompt_3", "negative_prompt"]
+_CategoryName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,63}$")]
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_Line = Annotated[str, Field(min_length=1, max_length=400)]
+_TermText = Annotated[str, Field(min_length=1, max_length=200)]
+_TermFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.(txt|yaml)$")]
+_PackPath = Annotated[str, Field(min_length=1, max_length=200)]
+
+Score = Annotated[float, Field(ge=0, le=1)]
+"""0 (certainly not) to 1 (certainly)."""
+
+
+class Found(Strict):
+    """True when a finding of the category exists (and reaches ``at_least``, where the category is scored)."""
+
+    found: _CategoryName
+    at_least: Score | None = None
+    fields: Annotated[tuple[_TextField, ...], Field(min_length=1)] | None = None
+    """Only text fields named here count; default: all of them."""
+
+
+class AnyOf(Strict):
+    """True when one of the conditions is."""
+
+    any: Annotated[tuple[Condition, ...], Field(min_length=1)]
+
+
+class AllOf(Strict):
+    """True when every condition is; an empty list would be true of anything and is refused."""
+
+    all: Annotated[tuple[Condition, ...], Field(min_length=1)]
+
+
+class Not(Strict):
+    """True when the condition is false; unknown stays unknown."""
+
+    negated: Condition = Field(alias="not")
+
+
+class Always(Strict):
+    """True whenever the stage is judged: for obligations that every asset carries."""
+
+    always: Literal[True]
+
+
+_KINDS = ("found", "any", "all", "not", "always")
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, dict):
+        return next((f"<{kind}>" for kind in _KINDS if kind in value), None)
+    return f"<{_BY_MODEL[type(value)]}>" if type(value) in _BY_MODEL else None
+
+
+Condition = Annotated[
+    Annotated[Found, Tag("<found>")]
+    | Annotated[AnyOf, Tag("<any>")]
+    | Annotated[AllOf, Tag("<all>")]
+    | Annotated[Not, Tag("<not>")]
+    | Annotated[Always, Tag("<always>")],
+    Discriminator(
+        _kind,
+        custom_error_type="condition",
+        custom_error_message=f"a mapping with one of {', '.join(_KINDS)}",
+        custom_error_context={"expected": f"a mapping with one of {', '.join(_KINDS)}"},
+    ),
+]
+"""What a rule asks about the findings."""
+
+_BY_MODEL: dict[type, str] = {Found: "found", AnyOf: "any", AllOf: "all", Not: "not", Always: "always"}
+
+
+class Duty(Strict):
+    """An obligation: its code and parameters."""
+
+    code: str
+    params: dict[str, str | int | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        accepted = OBLIGATIONS.get(self.code)
+        if accepted is None:
+            raise _mismatch(f"an obligation: {', '.join(OBLIGATIONS)}", repr(self.code[:60]))
+        for name, value in self.params.items():
+            if name not in accepted or type(value) is not accepted[name]:
+                known = ", ".join(f"{key} ({kind.__name__})" for key, kind in accepted.items()) or "none"
+                raise _mismatch(f"parameters of {self.code}: {known}", f"{name[:60]!r} ({type(value).__name__})")
+        return self
+
+
+class Rule(Strict):
+    """One rule: when it applies at a stage, what it asks for, and why."""
+
+    id: _Name
+    stage: Literal["prompt", "output", "export"]
+    when: Condition
+    effect: EffectLabel
+    obligations: tuple[Duty, ...] = ()
+    because: _Line
+    citation: str = ""
+    on_error: Literal["deny", "review", "apply"] = "deny"
+    """Taken when the condition cannot be evaluated: unknown is never a permission."""
+
+    @model_validator(mode="after")
+    def _apply_needs_obligations(self) -> Self:
+        if self.on_error == "apply" and not self.obligations:
+            raise _mismatch("on_error: deny or review", "on_error: apply on a rule without obligations")
+        return self
+
+
+class Term(Strict):
+    """One term with other spellings of the same thing."""
+
+    term: _TermText
+    aliases: tuple[_TermText, ...] = ()
+    note: str = ""
+    source: str = ""
+
+
+def _term_kind(value: object) -> str:
+    return "<text>" if isinstance(value, str) else "<term>"
+
+
+class TermList(Strict):
+    """Terms of one category, here or in a file beside the pack."""
+
+    category: _CategoryName
+    match: Literal["words", "substring"] = "words"
+    """``words``: whole words (scripts that do not separate words always match inside); ``substring``: anywhere."""
+    terms: tuple[
+        Annotated[Annotated[_TermText, Tag("<text>")] | Annotated[Term, Tag("<term>")], Discriminator(_term_kind)], ...
+    ] = ()
+    file: _TermFile | None = None
+    note: str = ""
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.terms and self.file is None:
+            raise _mismatch("terms, or a file with terms", "neither")
+        return self
+
+    def spellings(self) -> list[str]:
+        """Return every term and alias, in order."""
+        return [
+            text for term in self.terms for text in ((term,) if isinstance(term, str) else (term.term, *term.aliases))
+        ]
+
+
+class CategoryNote(Strict):
+    """A category that a plug-in reports and that no term list of the pack has."""
+
+    stage: Literal["prompt", "output"]
+    scored: bool
+    check: _Name | None = None
+    """The check that reports it. A category without scores needs it: silence means *no* only from one who looked."""
+    description: _Line
+
+    @model_validator(mode="after")
+    def _somebody_answers(self) -> Self:
+        if not self.scored and self.check is None:
+            raise _mismatch("check: the name of the check that reports it", "neither scores nor a check")
+        return self
+
+
+class Pack(Strict):
+    """A whole pack, term files included."""
+
+    format: Literal["sdsafe.policy/1"]
+    id: _Name
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    title: _Line
+    description: Annotated[str, Field(min_length=1, max_length=4000)]
+    extends: Annotated[tuple[_PackPath, ...], Field(max_length=64)] = ()
+    categories: dict[_CategoryName, CategoryNote] = Field(default_factory=dict)
+    terms: tuple[TermList, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.rules and not self.terms:
+            raise _mismatch("rules or terms", "neither")
+        ids = [rule.id for rule in self.rules]
+        for index, rule_id in enumerate(ids):
+            if rule_id in ids[:index]:
+                raise _mismatch("rule ids that differ", f"{rule_id!r} twice")
+        return self
+
+    def ref(self) -> PolicyRef:
+        """Return id, version and digest: SHA-256 of the canonical form, floats written as ``repr`` writes them.
+
+        Comments, layout and the order of keys do not count; every term, also of a file, does.
+        """
+        return PolicyRef(
+            id=self.id, version=self.version, digest=canonical_digest(_exact(self.model_dump(by_alias=True)))
+        )
+
+
+def _exact(value: object) -> object:
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    return value
+
+
+def _mismatch(expected: str, found: str) -> PydanticCustomError:
+    return PydanticCustomError("mismatch", "mismatch", {"expected": expected, "found": found})
+
+
+for _recursive in (AnyOf, AllOf, Not, Rule, Pack):
+    _recursive.model_rebuild()
