@@ -197,7 +197,7 @@ def _renderer(pipe: Any) -> Callable[..., Rendered]:
             pipe.scheduler = _scheduler(own, choice)
             scheduler = pipe.scheduler
             try:
-                with _translated("run"):
+                with _translated("run", quiet=True):
                     output = pipe(
                         **arguments, **_fixed(accepted, step), generator=torch.Generator("cpu").manual_seed(seed)
                     )
@@ -283,10 +283,11 @@ def _pixels(images: object, size: Size, *, overflowed: bool) -> Pixels:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def _translated(what: str, *, quiet: bool = False) -> Iterator[None]:
     """Turn whatever goes wrong inside into a ``GenerationError`` that repeats nothing of the foreign message.
 
-    Those messages hold paths and, in some pipelines, the prompt; the original is chained for those who debug.
+    Those messages hold paths and, where the model runs, the prompt. The original is chained for those who debug;
+    ``quiet`` keeps it out of printed and logged tracebacks, where only ``__context__`` still leads to it.
     """
     try:
         yield
@@ -298,9 +299,9 @@ def _translated(what: str) -> Iterator[None]:
             code="generation.out-of-memory",
             hint="Ask for a smaller size, or set dtype to float16 or bfloat16.",
         ) from error
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised again; quiet leaves its message behind
         raise GenerationError(
             f"the model could not be {what}: {type(error).__name__}",
             code="generation.failed",
             hint="If the model works in diffusers with the same settings, please report it.",
-        ) from error
+        ) from (None if quiet else error)
