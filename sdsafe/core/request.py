@@ -133,11 +133,11 @@ class GenerationRequest:
     is what the manifest records.
     """
 
-    prompt: str
+    prompt: str = field(repr=False)
     task: Task = Task.GENERATE
-    prompt_2: str | None = None
-    prompt_3: str | None = None
-    negative_prompt: str | None = None
+    prompt_2: str | None = field(default=None, repr=False)
+    prompt_3: str | None = field(default=None, repr=False)
+    negative_prompt: str | None = field(default=None, repr=False)
     model: ModelRef = field(default_factory=lambda: ModelRef(repo="builtin:tiny"))
     adapters: tuple[AdapterRef, ...] = ()
     count: int = 1
