@@ -190,7 +190,7 @@ def fault_points() -> dict[str, str]:
     import sdsafe
 
     root = Path(sdsafe.__file__).parent
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted(root.rglob("*.py")):
         if "\nFAULT_POINTS = (" in path.read_text(encoding="utf-8"):
             module = ".".join(("sdsafe", *path.relative_to(root).with_suffix("").parts))
