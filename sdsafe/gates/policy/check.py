@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CHARACTERS", "LexiconCheck"]
 
 MAX_CHARACTERS = 200_000
-"""Longest text, all fields together, that is looked at (0.4 s at worst); no text encoder reads a tenth of it."""
+"""Longest text, all fields together, that is looked at (a second at worst); no text encoder reads a tenth of it."""
 
 _PER_CATEGORY = 100  # findings; more of the same tell nobody anything new
 _NEGATIVE = "negative_prompt"
