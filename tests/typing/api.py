@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 import sdsafe
-from sdsafe.protocols import Fingerprinter, Ledger, ManifestRepository, OutputCheck, PromptCheck, Signer, Watermarker
+
+if TYPE_CHECKING:
+    from sdsafe.protocols import (
+        Fingerprinter,
+        Ledger,
+        ManifestRepository,
+        OutputCheck,
+        PromptCheck,
+        Signer,
+        Watermarker,
+    )
 
 
 def release(folder: Path) -> list[sdsafe.Recorded]:
