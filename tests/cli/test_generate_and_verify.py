@@ -99,6 +99,8 @@ def test_a_refusal_exits_3_names_the_rule_and_writes_nothing(sdsafe: Callable[..
     assert code == 3
     assert out == ""
     assert "refused" in err
+    assert "canary" in err
+    assert "prompt, characters 6 to 29: 'sdsafe-canary-refuse-me'" in err
     assert not list(tmp_path.glob("*.png"))
 
 

@@ -99,7 +99,7 @@ def command(  # noqa: PLR0913 - one argument per flag
     )
     pipeline = open_pipeline(settings, unsafe=UnsafeNoOutputCheck() if unsafe_unchecked else None)
     outcomes = list(_run(pipeline, request, targets, force=force))
-    _show(outcomes, targets, as_json=as_json)
+    _show(outcomes, targets, request, as_json=as_json)
     if any(_is_refused(outcome) for outcome in outcomes):
         raise click.exceptions.Exit(Exit.REFUSED)
 
@@ -135,16 +135,30 @@ def _is_refused(outcome: Outcome) -> bool:
     return not isinstance(outcome, Recorded)
 
 
-def _show(outcomes: list[Outcome], targets: list[Path], *, as_json: bool) -> None:
+def _show(outcomes: list[Outcome], targets: list[Path], request: GenerationRequest, *, as_json: bool) -> None:
     rows = [_row(outcome, path) for outcome, path in zip(outcomes, targets, strict=True)]
     if as_json:
         emit_json("sdsafe.generate/1", {"outcomes": rows})
         return
-    for row in rows:
+    for row, outcome in zip(rows, outcomes, strict=True):
         if row["outcome"] == "recorded":
             click.echo(f"{row['path']}  asset {row['asset_id']}  seed {row['seed']}  ledger #{row['log_index']}")
         else:
             message(f"{row['outcome']}: {row['message']}")
+            for line in _marked(outcome, request):
+                message(f"  {line}")
+
+
+def _marked(outcome: Outcome, request: GenerationRequest) -> Iterator[str]:
+    """Yield the characters of the request that findings point at: the user's own words, on the user's own screen."""
+    from sdsafe.core.states import Refused
+
+    texts = dict(request.texts())
+    for check in outcome.checks if isinstance(outcome, Refused) else ():
+        for finding in check.findings:
+            if span := finding.span:
+                words = texts.get(span.field, "")[span.start : span.end]
+                yield f"{span.field}, characters {span.start} to {span.end}: {words!r} ({finding.category})"
 
 
 def _row(outcome: Outcome, path: Path) -> dict[str, object]:
