@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sdsafe.core.decisions import Decision, Effect, FiredRule, Obligation
@@ -42,11 +43,12 @@ class PackPolicy:
         (0) What no pack can lower: no results, a check that did not end ``ok``, a look at pixels that measured
             nothing, a result of another stage - each denies.
         (1) Every rule of the stage is evaluated, none is skipped because another has fired.
-        (2) A rule whose condition is unknown takes its ``on_error``.
+        (2) A rule whose condition is unknown takes its ``on_error`` and is named in ``errors``.
         (3) The most severe effect wins; the obligations of every rule that fired unite.
         """
-        fired = list(_builtin(stage, results))
-        errors = [f"{rule.policy}.{rule.rule}" for rule in fired]
+        builtin = tuple(_builtin(stage, results))
+        fired = list(builtin)
+        errors = [f"{rule.rule}: {rule.because}" for rule in builtin]
         obligations: list[Obligation] = []
         seen = Seen(results, self._loaded.lexicon_version)
         for loaded in self._loaded.packs:
@@ -56,7 +58,8 @@ class PackPolicy:
                 answer = evaluate(rule.when, seen, loaded.categories)
                 if answer.value is None:
                     errors.append(f"{loaded.pack.id}.{rule.id}: {answer.problem}")
-                if answer.value is not False:
+                # Where a check failed, every rule that waits for it is unknown: denied already, and said once above.
+                if answer.value or (answer.value is None and not builtin):
                     fired.append(_fired(loaded, rule, answer.findings, answer.problem))
                 if answer.value or (answer.value is None and rule.on_error == "apply"):
                     obligations += [o for o in _obligations(rule) if o not in obligations]
@@ -84,7 +87,7 @@ def _fired(loaded: LoadedPack, rule: Rule, findings: frozenset[int], problem: st
 
 
 def _obligations(rule: Rule) -> Iterator[Obligation]:
-    return (Obligation(code=duty.code, params=duty.params) for duty in rule.obligations)
+    return (Obligation(code=duty.code, params=MappingProxyType(duty.params)) for duty in rule.obligations)
 
 
 def _builtin(stage: Stage, results: Sequence[CheckResult]) -> Iterator[FiredRule]:
