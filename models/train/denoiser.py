@@ -14,14 +14,14 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from train import autoencoder, captions, checkpoints, latents, scenes, text
 from train.muon import Muon
 
-CHANNELS: Final = (128, 144)
+CHANNELS: Final = (96, 144)
 GUIDANCE_DROPOUT: Final = 0.10
 GUIDANCE: Final = 4.0
 _GRID_STEPS: Final = 20
 
 
 def build(sample_size: int = 16) -> Any:
-    """Return an untrained `UNet2DConditionModel`: two resolutions, attention at both, no middle block."""
+    """Return an untrained `UNet2DConditionModel`: two resolutions, attention at both."""
     blocks = len(CHANNELS)
     return UNet2DConditionModel(
         sample_size=sample_size,
@@ -31,7 +31,6 @@ def build(sample_size: int = 16) -> Any:
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D",) * blocks,
         up_block_types=("CrossAttnUpBlock2D",) * blocks,
-        mid_block_type=None,
         cross_attention_dim=text.WIDTH,
         attention_head_dim=4,  # diffusers reads this as the number of heads
         norm_num_groups=16,
@@ -49,7 +48,7 @@ def build_scheduler() -> Any:
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
-        steps_offset=0,
+        steps_offset=1,
     )
 
 
@@ -118,18 +117,52 @@ def loss_of(student: Student, clean: torch.Tensor, tokens: torch.Tensor, signal:
     return (weight * error).mean() / weight.mean()
 
 
-def train(work: Path, *, minutes: float, rate: float, batch: int, capacity: int, warm: Path | None) -> None:
+class Team:
+    """Processes that train one student together: one thread each waits less than two threads in step."""
+
+    def __init__(self, work: Path, rank: int, ranks: int) -> None:
+        self.rank = rank
+        self._ranks = ranks
+        if ranks > 1:
+            torch.distributed.init_process_group(
+                "gloo", init_method=f"file://{work.resolve()}/team", rank=rank, world_size=ranks
+            )
+
+    def share(self, parameters: list[torch.nn.Parameter]) -> None:
+        """Average the gradients over the team, in place."""
+        if self._ranks == 1:
+            return
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        torch.distributed.all_reduce(flat)
+        flat /= self._ranks
+        for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def clock(self, seconds: float) -> float:
+        """Return the first process's clock, so that all stop at the same step and use the same rate."""
+        if self._ranks == 1:
+            return seconds
+        answer = torch.tensor([seconds], dtype=torch.float64)
+        torch.distributed.broadcast(answer, 0)
+        return float(answer.item())
+
+
+def train(
+    work: Path, *, minutes: float, rate: float, batch: int, capacity: int, warm: Path | None, rank: int, ranks: int
+) -> None:
     """Train for some minutes from the last checkpoint under `work`, or from `warm` weights, or from nothing."""
+    team = Team(work, rank, ranks)
     torch.manual_seed(11)
     tokenizer = text.build_tokenizer()
     student = Student.fresh(tokenizer, warm)
     optimizer = Muon(student.parameters(), lr=rate, vectors=student.encoder.get_input_embeddings().parameters())
     step, spent = _resume(work, student, optimizer)
-    torch.manual_seed(11 + step)
+    torch.manual_seed(11 + step + 1_000_003 * rank)
     factor = _scaling(work, capacity)
     signal = build_scheduler().alphas_cumprod
     loader = torch.utils.data.DataLoader(
-        Batches(work, capacity, batch, 21 + step), batch_size=None, num_workers=1, prefetch_factor=8
+        Batches(work, capacity, batch, 21 + step + 1_000_003 * rank), batch_size=None, num_workers=1, prefetch_factor=8
     )
     data = iter(loader)
     began, last, first = time.monotonic(), time.monotonic(), step
@@ -137,7 +170,7 @@ def train(work: Path, *, minutes: float, rate: float, batch: int, capacity: int,
     smooth = 0.0
     with (work / "denoiser.csv").open("a", newline="", encoding="utf-8") as log:
         writer = csv.writer(log)
-        while (elapsed := time.monotonic() - began) < minutes * 60:
+        while (elapsed := team.clock(time.monotonic() - began)) < minutes * 60:
             left = 1 - elapsed / (minutes * 60)
             warmth = min(1.0, (step - first + 1) / 100)
             now = rate * warmth * (0.03 + 0.97 * min(1.0, left * 2.0))
@@ -147,11 +180,14 @@ def train(work: Path, *, minutes: float, rate: float, batch: int, capacity: int,
             loss = loss_of(student, clean * factor, tokens, signal)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            team.share(student.parameters())
             torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
             optimizer.step()
             for name, part in student.parts().items():
                 student.averages[name].update(part, step)
             step += 1
+            if rank:
+                continue
             smooth += (float(loss.detach()) - smooth) * (0.02 if step - first > 50 else 1 / (step - first))
             if step % 25 == 0:
                 seconds = round(spent + time.monotonic() - began)
@@ -164,8 +200,9 @@ def train(work: Path, *, minutes: float, rate: float, batch: int, capacity: int,
             if time.monotonic() - pictured > 420:
                 pictured = time.monotonic()
                 sample_grid(work, tokenizer, step)
-    _save(work, student, optimizer, step, spent + time.monotonic() - began, factor)
-    sample_grid(work, tokenizer, step)
+    if rank == 0:
+        _save(work, student, optimizer, step, spent + time.monotonic() - began, factor)
+        sample_grid(work, tokenizer, step)
 
 
 def _resume(work: Path, student: Student, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
@@ -222,8 +259,7 @@ def sample_grid(work: Path, tokenizer: Any, step: int) -> None:
     for moment in scheduler.timesteps:
         with_words, without = unet(torch.cat([state, state]), moment, hidden).sample.chunk(2)
         state = scheduler.step(without + GUIDANCE * (with_words - without), moment, state).prev_sample
-    pictures = torch.cat([decoder.decode(part / factor).sample for part in state.split(4)])
-    pictures = torch.nn.functional.avg_pool2d(pictures, 2)
+    pictures = torch.cat([autoencoder.decode(decoder, part / factor, 1) for part in state.split(4)])
     rows = torch.cat([torch.cat(list(pictures[row : row + 4]), 2) for row in range(0, len(prompts), 4)], 1)
     pixels = ((rows.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(work / f"denoiser-{step:06d}.png")

@@ -11,7 +11,7 @@ from train import autoencoder, scenes
 
 FIRST_SEED: Final = 10_000_000  # far from every seed that tests, probes and benchmarks use
 SHAPE: Final = (autoencoder.LATENT_CHANNELS, 16, 16)
-_BATCH: Final = 8
+_BATCH: Final = 16
 
 
 class Store:
@@ -60,9 +60,9 @@ def fill(work: Path, capacity: int, wanted: int) -> None:
     seeds = training_seeds(int(store.seeds[done - 1]) if done else 0)
     while done < wanted:
         chosen = [next(seeds) for _ in range(_BATCH)]
-        pixels = np.stack([scenes.draw(scenes.sample(seed), 512) for seed in chosen])
+        pixels = np.stack([scenes.draw(scenes.sample(seed), 2 * autoencoder.INNER_SIZE) for seed in chosen])
         with torch.autocast("cpu", torch.bfloat16):
-            means = model.encode(autoencoder.to_signal(torch.from_numpy(pixels))).latent_dist.mean
+            means = autoencoder.encode(model, autoencoder.to_signal(torch.from_numpy(pixels)), 1)
         store.append(means.float().numpy().astype(np.float16), chosen)
         done += _BATCH
         if done % 500 < _BATCH:

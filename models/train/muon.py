@@ -8,14 +8,14 @@ import torch
 
 def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Return the nearest semi-orthogonal matrix, roughly, by a quintic Newton-Schulz iteration."""
-    x = matrix / (matrix.norm() + 1e-7)
+    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()  # the iteration forgives rounding, and bf16 is four times faster
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T
     for _ in range(steps):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.T if tall else x
+    return (x.T if tall else x).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):

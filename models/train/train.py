@@ -6,32 +6,68 @@ from pathlib import Path
 import torch
 
 
-def main() -> None:
-    """Run one stage from the command line."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("autoencoder",))
+    parser.add_argument("stage", choices=("autoencoder", "latents", "denoiser", "export", "sums"))
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints, logs and grids")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--jitter", type=float, default=0.05, help="noise added to latents while the decoder learns")
-    parser.add_argument("--decoder-only", action="store_true")
+    parser.add_argument("--outer", type=int, default=0, help="outer levels in use: 0, 1 or 2 for 128, 256 or 512 pictures")
+    parser.add_argument("--capacity", type=int, default=100_000, help="latents the store has room for")
+    parser.add_argument("--latents", type=int, default=10_000, help="latents to draw")
     parser.add_argument("--init-from", type=Path, help="pipeline folder whose weights to start from")
-    options = parser.parse_args()
+    parser.add_argument("--rank", type=int, default=0, help="which of the denoiser's processes this is")
+    parser.add_argument("--ranks", type=int, default=1, help="processes that train the denoiser together")
+    parser.add_argument("--target", type=Path, help="folder that export writes")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run one stage from the command line."""
+    options = _options()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
-    from train import autoencoder
+    match options.stage:
+        case "autoencoder":
+            from train import autoencoder
 
-    autoencoder.train(
-        options.work,
-        minutes=options.minutes,
-        rate=options.rate,
-        batch=options.batch,
-        warm=options.init_from,
-        jitter=options.jitter,
-        decoder_only=options.decoder_only,
-    )
+            autoencoder.train(
+                options.work,
+                minutes=options.minutes,
+                rate=options.rate,
+                batch=options.batch,
+                warm=options.init_from,
+                jitter=options.jitter,
+                outer=options.outer,
+            )
+        case "latents":
+            from train import latents
+
+            latents.fill(options.work, options.capacity, options.latents)
+        case "denoiser":
+            from train import denoiser
+
+            denoiser.train(
+                options.work,
+                minutes=options.minutes,
+                rate=options.rate,
+                batch=options.batch,
+                capacity=options.capacity,
+                warm=options.init_from,
+                rank=options.rank,
+                ranks=options.ranks,
+            )
+        case "export":
+            from train import export
+
+            export.write(options.work, options.target)
+        case _:
+            from train import export
+
+            export.write_sums(options.target)
 
 
 if __name__ == "__main__":
