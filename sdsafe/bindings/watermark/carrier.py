@@ -1,7 +1,7 @@
 """The keyed carriers of a mark: where in the spectrum of the lattice it lives, and what each place means. Pure.
 
 A mark is a periodic pattern, one *tile* repeated over the picture, so its spectrum is a lattice of lines. The 64-bit
-payload and its code sit on the lines with 2.5 to 16 periods per tile: lower ones drown in the picture, higher ones
+payload and its code sit on the lines with 2.5 to 14 periods per tile: lower ones drown in the picture, higher ones
 in JPEG. Twenty-four of them, one per sector of angle, carry no data but known phases: the *template* by which the
 detector finds the lattice again after turning, scaling and cropping (in the spirit of Pereira and Pun, "Robust
 template matching for affine resistant image watermarks", IEEE Trans. Image Processing 9, 2000). The rest carry QPSK.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["TEMPLATE_LINES", "Carrier"]
 
 TEMPLATE_LINES = 24
-_LEAST, _MOST = 2.5, 16.0  # periods per tile
+_LEAST, _MOST = 2.5, 14.0  # periods per tile
 _TEMPLATE_BAND = (4.5, 12.8)  # periods per tile: survive small thumbnails, and turn fast enough to fix the angle
 _TEMPLATE_SHARE = 0.25  # of the energy
 _SLOPE = 0.25  # amplitude grows with the fourth root of frequency: the picture's own spectrum falls

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdsafe.bindings.watermark import code, folding, frame
-from sdsafe.bindings.watermark.refining import Blocks, refined
-from sdsafe.bindings.watermark.template import direct, settled
+from sdsafe.bindings.watermark.refining import Blocks, grown, refined
+from sdsafe.bindings.watermark.template import Found, direct, settled
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,7 +30,11 @@ _DIRECT = 2
 _BLIND = 6
 _DIRECT_GATE = 5.0
 _BLIND_GATE = 5.6
-_REFINED_GATE = 6.0
+_REFINED_GATE = 6.3
+_CERTAIN = 9.0  # so rarely seen without a mark that it is read before anything else is looked for
+_TILTED = 2
+_TILTED_GATE = 7.5
+_OCTAVES = (1, 2)
 _LIST_GATE = 6.5
 _NORMAL = (0.8, 1.25)  # scales at which the front end's filters fit the mark as they are
 
@@ -65,6 +69,16 @@ class Reading:
     stage: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """A place where the search found the template, refined."""
+
+    blocks: Blocks
+    found: Found
+    zoom: float
+    """How much larger the frame is than what was searched."""
+
+
 class Reader:
     """Reads the marks of one key."""
 
@@ -86,13 +100,14 @@ class Reader:
             or Reading(None, tried.messages, tried.peak)
         )
 
-    def read_along(self, plane: npt.NDArray[np.float32], where: LatticeMap) -> Reading:
-        """Read a canonical frame along a map that is known up to small errors."""
+    def read_along(self, plane: npt.NDArray[np.float32], where: LatticeMap, *, adjust: bool = True) -> Reading:
+        """Read a canonical frame along a map that is known, with ``adjust`` up to small errors."""
         tried = Attempts(self._allowance)
-        seen, _ = frame.front_end(plane)
-        best = refined(Blocks(seen, self._carrier, where), where)
-        tried.peak = best.z
-        return self._along(plane, best.where, tried, "given") or Reading(None, tried.messages, tried.peak)
+        if adjust:
+            seen, _ = frame.front_end(plane)
+            best = refined(Blocks(seen, self._carrier, where), where)
+            where, tried.peak = best.where, best.z
+        return self._along(plane, where, tried, "given") or Reading(None, tried.messages, tried.peak)
 
     def _direct(self, seen: npt.NDArray[np.float32], tried: Attempts) -> Reading | None:
         for found, folded in direct(seen, self._carrier, _DIRECT):
@@ -105,26 +120,41 @@ class Reader:
         return None
 
     def _blind(self, small: npt.NDArray[np.float32], seen: npt.NDArray[np.float32], tried: Attempts) -> Reading | None:
-        candidates = self._searcher.candidates(seen, _BLIND)
-        tried.peak = max([tried.peak, *(each.z for each in candidates)])
-        for candidate in candidates:
-            if candidate.z < _BLIND_GATE or not tried.left:
-                return None
-            blocks = Blocks(seen, self._carrier, candidate.where)
-            best = refined(blocks, candidate.where)
-            tried.peak = max(tried.peak, best.z)
-            if best.z < _REFINED_GATE:
-                continue
-            reading = self._along(small, best.where, tried, "blind")
-            if reading is None:
-                tilted = refined(blocks, best.where, tilt=True, near=128)
-                tilted = refined(blocks, tilted.where, tilt=True, near=220)
-                tilted = refined(blocks, tilted.where, tilt=True)
-                tried.peak = max(tried.peak, tilted.z)
-                if tilted.z > best.z:
-                    reading = self._along(small, tilted.where, tried, "tilted")
+        """Search at the frame's size, then at half of it: of a crop the mark is large, and so must the filters be."""
+        places: list[_Place] = []
+        for part in _OCTAVES:
+            if part > 1:
+                half = frame.resampled(small, (small.shape[0] // part, small.shape[1] // part))
+                seen, _ = frame.front_end(half)
+            for candidate in self._searcher.candidates(seen, _BLIND):
+                if candidate.z < _BLIND_GATE:
+                    break
+                blocks = Blocks(seen, self._carrier, candidate.where)
+                places.append(_Place(blocks, refined(blocks, candidate.where), small.shape[0] / seen.shape[0]))
+            places.sort(key=lambda each: -each.found.z)
+            reading = self._at(small, [each for each in places[:1] if each.found.z > _CERTAIN], tried)
             if reading:
                 return reading
+        likely = [each for each in places[:_BLIND] if each.found.z > _REFINED_GATE]
+        return self._at(small, likely, tried) or self._tilted(small, places[:_TILTED], tried)
+
+    def _at(self, small: npt.NDArray[np.float32], places: list[_Place], tried: Attempts) -> Reading | None:
+        for place in places:
+            tried.peak = max(tried.peak, place.found.z)
+            reading = self._along(small, place.found.where.zoomed(place.zoom), tried, "blind")
+            if reading:
+                return reading
+        return None
+
+    def _tilted(self, small: npt.NDArray[np.float32], places: list[_Place], tried: Attempts) -> Reading | None:
+        """Try the best places again as parts of a picture in perspective."""
+        for place in places:
+            found = grown(place.blocks, place.blocks.first)
+            if found.z > max(place.found.z, _TILTED_GATE):
+                tried.peak = max(tried.peak, found.z)
+                reading = self._along(small, found.where.zoomed(place.zoom), tried, "tilted")
+                if reading:
+                    return reading
         return None
 
     def _along(self, small: npt.NDArray[np.float32], where: LatticeMap, tried: Attempts, stage: str) -> Reading | None:

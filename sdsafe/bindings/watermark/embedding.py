@@ -57,9 +57,8 @@ def prepare(image: Pixels, payload: bytes, carrier: Carrier, framing: Framing, k
     where = carrier.lattice().shifted(keys.stream(b"phase", payload).uniform(2))
     values, _ = folding.fold(seen, where).lines(carrier.index)
     turned = values * carrier.phase.conj()
-    response = (
-        _RESPONSE * float(np.mean(mask / (contrast + frame.FLOOR))) / (frame.CLIP * np.sqrt(2 * len(carrier.index)))
-    )
+    heard = float(np.mean(mask * frame.sensitivity(contrast)))
+    response = _RESPONSE * heard / np.sqrt(2 * len(carrier.index))
     host = np.stack([turned.real, turned.imag], axis=1) / (response * carrier.amplitude[:, None])
     shape = (plane.shape[0], plane.shape[1])
     return Prepared(host, carrier.symbols(framing.encoded(payload)), mask, where, cells(where, shape, 1, _GRID))

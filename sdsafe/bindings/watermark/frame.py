@@ -29,6 +29,7 @@ __all__ = [
     "local_contrast",
     "luma",
     "resampled",
+    "sensitivity",
 ]
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -40,6 +41,7 @@ _SMOOTH = 3.5  # pixels: what varies more slowly is the picture's, not the mark'
 _NEIGHBOURHOOD = 5.0
 FLOOR = 3.0
 """Grey levels added to local contrast: what counts as flat."""
+_BEYOND = 0.6  # contrast hides a mark less than in proportion, so flat areas know more about it
 CLIP = 3.0
 """Multiples of local contrast at which the front end saturates."""
 
@@ -77,8 +79,16 @@ def front_end(frame: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], 
     """Return what the detector looks at, about unit variance and limited, and the local contrast it divided by."""
     detail = frame - _blurred(frame, _SMOOTH)
     contrast = local_contrast(detail)
-    ratio = detail / ((contrast + FLOOR) * CLIP)
-    return np.tanh(ratio, out=ratio), contrast
+    level = contrast + np.float32(FLOOR)
+    ratio = detail / (level * np.float32(CLIP))
+    np.tanh(ratio, out=ratio)
+    ratio *= np.power(level, np.float32(-_BEYOND), out=level)
+    return ratio, contrast
+
+
+def sensitivity(contrast: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return how much the front end's output changes per grey level of a mark too small to saturate it."""
+    return np.power(contrast + np.float32(FLOOR), np.float32(-1 - _BEYOND)) / np.float32(CLIP)
 
 
 def local_contrast(detail: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIRECTION", "perceptual_mask"]
 
-_APART = 5  # pixels from a pixel to the windows around it
+_APART = 3  # pixels from a pixel to the windows around it
 _EXPONENT = 0.7
 _DARK, _BRIGHT = 50.0, 235.0
 _LEAST = 0.45  # of the strength in mid-grey, at black

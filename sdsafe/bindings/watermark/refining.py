@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from sdsafe.bindings.watermark.carrier import Carrier
 
-__all__ = ["Blocks", "refined"]
+__all__ = ["Blocks", "grown", "refined"]
 
 _BLOCK = 32
 _ROUNDS = 12
+_CENTRES = np.array([[0.0, 0.0], [0.4, 0.4], [-0.4, 0.4], [0.4, -0.4], [-0.4, -0.4]])  # of half the longer side
+_GROWTH = ((0.35, False), (0.45, True), (0.6, True), (0.8, True))
 _UNIT = 256.0  # pixels: coordinates in the equations are about 1
 
 
@@ -62,7 +64,12 @@ class Blocks:
 
 
 def refined(
-    blocks: Blocks, start: LatticeMap, *, tilt: bool = False, near: float | None = None, rounds: int = _ROUNDS
+    blocks: Blocks,
+    start: LatticeMap,
+    *,
+    tilt: bool = False,
+    near: float | None = None,
+    centre: npt.NDArray[np.float64] | None = None,
 ) -> Found:
     """Return the map near ``start`` along which the template fits best.
 
@@ -70,15 +77,16 @@ def refined(
         blocks: The demodulated picture.
         start: Where to begin; within a third of the template's wavelength of the truth.
         tilt: Fit perspective too.
-        rounds: At most this many steps.
-        near: Look only at blocks about this far from the centre (standard deviation, pixels); None for all.
+        near: Look only at blocks about this far from ``centre`` (standard deviation, pixels); None for all.
+        centre: Where ``near`` is, pixels; None for the middle.
     """
     weight = np.ones(len(blocks.points))
     if near is not None:
-        weight = np.exp(-np.square(blocks.points).sum(axis=1) / (2 * near * near))
+        away = blocks.points if centre is None else blocks.points - centre
+        weight = np.exp(-np.square(away).sum(axis=1) / (2 * near * near))
     where, turned = start, blocks.turned(start)
     score, damping = float((weight @ turned.real).sum()), 0.1
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         slope, curve = _equations(blocks, where, turned, weight, tilt=tilt)
         step = np.linalg.solve(curve + np.diag(damping * np.diag(curve) + 1e-9 * np.trace(curve)), slope)
         moved = _moved(where, np.asarray(step, np.float64))
@@ -92,6 +100,23 @@ def refined(
         else:
             damping *= 8
     return Found(float(turned.real.sum()) / max(blocks.deviation, 1e-9), where)
+
+
+def grown(blocks: Blocks, start: LatticeMap) -> Found:
+    """Return the best projective map, fitted near one point first and from there over growing surroundings.
+
+    Under perspective the lattice's scale differs over the picture, so the search finds the part where its affine
+    shape happens to hold. Several such parts are tried.
+    """
+    side = np.abs(blocks.points).max()
+    best = Found(0.0, start)
+    for centre in _CENTRES:
+        where = start
+        for reach, tilt in _GROWTH:
+            where = refined(blocks, where, tilt=tilt, near=reach * side, centre=side * centre).where
+        found = refined(blocks, where, tilt=True)
+        best = max(best, found, key=lambda each: each.z)
+    return best
 
 
 def _equations(

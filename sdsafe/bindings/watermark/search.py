@@ -1,7 +1,7 @@
 """Blind search for the lattice: scale, rotation, mirror and aspect, from the spectrum alone. Pure.
 
 A crop moves the phases of the spectrum and leaves its magnitudes; turning and scaling move the lines together. So the
-constellation of template lines is first looked for in magnitudes, over a grid of 340,000 shapes (a table look-up per
+constellation of template lines is first looked for in magnitudes, over a grid of 450,000 shapes (a table look-up per
 line and shape), then the best shapes are compared with phases at all shifts, and the best of those climb to a finer
 shape. `refining` does the rest.
 """
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["SHAPES", "Searcher"]
 
 _SIZE = 1024  # of the spectrum: twice the frame, so that a line is two samples wide
-_SCALES = np.exp(np.arange(np.log(0.55), np.log(3.2), 0.008))
-_ANGLES = np.deg2rad(np.arange(0, 180, 0.3))  # the other half of the circle is the conjugate
-_ASPECTS = np.exp(np.arange(-0.34, 0.341, 0.008) / 2)
+_SCALES = np.exp(np.arange(np.log(0.55), np.log(1.8), 0.006))
+_ANGLES = np.deg2rad(np.arange(0, 180, 0.2))  # the other half of the circle is the conjugate
+_ASPECTS = np.exp(np.arange(-0.34, 0.341, 0.006) / 2)
 _NYQUIST = 0.48
 SHAPES = 2 * len(_SCALES) * len(_ANGLES) + 4 * len(_SCALES) * len(_ASPECTS)
 """How many shapes are tried."""
@@ -37,9 +37,9 @@ _WHITENING = 25
 _LIMIT = 12.0  # of whitened power
 _LEAST_LINES = 8
 _PEAK = 7
-_COHERENT = 160
-_CLIMBERS = (24, 8)
-_STEPS = (0.004, 0.002)
+_COHERENT = 240
+_CLIMBERS = (32, 10)
+_STEPS = (0.003, 0.0015)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ class _Table:
 
 
 class Searcher:
-    """Looks for the lattice of one key. Its tables (35 MB) are made on first use and kept."""
+    """Looks for the lattice of one key. Its tables (45 MB) are made on first use and kept."""
 
     def __init__(self, carrier: Carrier) -> None:
         """Remember whose lattice."""
@@ -107,9 +107,7 @@ class Searcher:
     def _shapes(self, spectrum: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
         """Return the most promising shapes, (n, 2, 2)."""
         power = np.minimum(np.square(spectrum.real) + np.square(spectrum.imag), np.float32(_LIMIT))
-        height = np.sqrt(ndimage.maximum_filter(power, 3, mode="wrap"))
-        height = (height - height.mean()) / height.std()
-        score = np.append(height.ravel(), np.float32(0))
+        score = np.append(((power - power.mean()) / power.std()).ravel(), np.float32(0))
         scores, shapes = [], []
         for table in self._tables:
             total = np.zeros(table.cells.shape[1], np.float32)
