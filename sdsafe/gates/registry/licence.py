@@ -193,6 +193,11 @@ class Licence(Strict):
     restrictions_clause: str = ""
     note: str = ""
 
+    def is_text(self, prefix: str) -> bool:
+        """Say whether the SHA-256 beginning with ``prefix`` is that of a text of this licence that was read."""
+        known = (*self.text_sha256, *(each.sha256_prefix for each in self.sources if each.sha256_prefix))
+        return any(each.startswith(prefix) or prefix.startswith(each) for each in known)
+
     def certainty(self, term: Term) -> Verified:
         """Return how well one statement of this licence is known: never better than the licence."""
         return weakest((self.verified, term.verified or self.verified))

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from sdsafe.core.request import AdapterRef, ModelRef
 from sdsafe.gates.registry._documents import Line, Name, Strict
-from sdsafe.gates.registry.licence import Licence, Restriction, Source, Term, Verified  # noqa: TC001 - pydantic reads them
+from sdsafe.gates.registry.licence import Licence, Restriction, Source, Term, Verified, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Record(Strict):
     licence: Name | None
     """None: no licence is known, which is not the same as none."""
     licence_text: Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")] | None = None
-    """First digits of the SHA-256 of the text beside the weights."""
+    """First digits of the SHA-256 of the text that this model was published under."""
     also: tuple[Name, ...] = ()
     conflict: str = ""
     derived_from: tuple[Name, ...] = ()
@@ -66,11 +66,6 @@ class Record(Strict):
         if wrong:
             raise ValueError(wrong)
         return self
-
-    @property
-    def key(self) -> tuple[tuple[str, ...], str | None]:
-        """Return what the record is about: digests of artefacts, and of the licence text."""
-        return self.digests, self.licence_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +129,13 @@ class Registry:
             verified=record.verified,
             conflict=record.conflict,
         )
+        if record.licence_text and not any(each.is_text(record.licence_text) for each in licences):
+            conflict = found.conflict or "the licence text beside it is not one that was read"
+            found = replace(found, verified=weakest((found.verified, "secondary")), conflict=conflict)
         if record.digests and ref.digest and identity != "digest":
-            found = replace(found, verified="secondary", conflict="the files are not those of the record")
+            found = replace(
+                found, verified=weakest((found.verified, "secondary")), conflict="the files are not those of the record"
+            )
         if ref.license and declared is None:
             found = replace(found, verified="memory", conflict="the model declares a licence that is not known here")
         elif declared is not None and declared not in licences:
