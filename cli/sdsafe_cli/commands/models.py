@@ -1,6 +1,8 @@
-"""``sdsafe models``: weights that are pulled on request, never by accident."""
+"""``sdsafe models``: weights that are pulled on request, and what licences let models be used for."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,12 +10,32 @@ from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import force_option, json_option
 from sdsafe_cli.render import emit_json, message, plain, table
 
+if TYPE_CHECKING:
+    from sdsafe.gates.registry.assessment import Assessment
+
 __all__ = ["command"]
+
+
+_MAX_DIGITS = 18
+
+
+def _amount(text: str) -> int:
+    """Return a whole number from 0 up, also written ``2e6``, exactly: rounding could cross a limit."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        amount = Decimal(text.strip())
+        if amount.is_finite() and amount.adjusted() < _MAX_DIGITS and amount >= 0 and amount == int(amount):
+            return int(amount)
+    except InvalidOperation:
+        pass
+    msg = f"{text[:40]!r} is not a whole amount such as 2000000 or 2e6"
+    raise click.BadParameter(msg)
 
 
 @click.group("models")
 def command() -> None:
-    """Pull, verify and list weights of output checks. Nothing is ever fetched without `pull`."""
+    """Pull, verify and list weights of output checks; assess licences. Nothing is ever fetched without `pull`."""
 
 
 @command.command("list")
@@ -60,3 +82,71 @@ def path(*, name: str) -> None:
     from sdsafe.gates.safety import weights
 
     click.echo(weights.path(name, settings_from().places))
+
+
+@command.command("licence")
+@click.argument("model")
+@click.option("--use", default=None, metavar="USE", help="private, internal, commercial or marketplace:ID.")
+@click.option("--revenue", type=_amount, metavar="AMOUNT", default=None, help="Annual revenue in USD, with affiliates.")
+@click.option("--users", type=_amount, metavar="AMOUNT", default=None, help="Monthly active users.")
+@click.option("--territory", multiple=True, metavar="CODE", help="Country code, EU or WORLDWIDE (repeatable).")
+@click.option("--adapter", multiple=True, metavar="REPO", help="LoRA, ControlNet or other adapter (repeatable).")
+@click.option("--attest", multiple=True, metavar="CODE", help="registration:ID or licence:ID, vouched for by you.")
+@json_option
+def licence(  # noqa: PLR0913 - one argument per option
+    *,
+    model: str,
+    use: str | None,
+    revenue: int | None,
+    users: int | None,
+    territory: tuple[str, ...],
+    adapter: tuple[str, ...],
+    attest: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Assess what the licences of MODEL and its adapters allow; exit 0 if allowed, 3 if refused or for review.
+
+    What is not given is missing, not zero. This is not legal advice.
+    """
+    from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef
+    from sdsafe.gates.registry.assessment import NOT_ADVICE
+    from sdsafe.gates.registry.gate import LicenceGate
+    from sdsafe.gates.registry.loading import load_registry, user_registry
+    from sdsafe.gates.registry.use import DeclaredUse
+    from sdsafe_cli._errors import Exit
+
+    gate = LicenceGate(load_registry(user=user_registry()))
+    declared = DeclaredUse(
+        use=use,
+        revenue_usd=revenue,
+        monthly_users=users,
+        territory=territory or None,
+        attested=frozenset(attest),
+    )
+    adapters = tuple(AdapterRef(kind="adapter", repo=repo) for repo in adapter)
+    request = GenerationRequest(prompt="", model=ModelRef(repo=model), adapters=adapters)
+    assessment = gate.assess_request(request, declared)
+    if as_json:
+        effective = gate.effective(request.model, adapters)
+        payload = {"model": model, "effect": assessment.effect, "facts": effective.facts()}
+        rest = {"reasons": assessment.reasons, "duties": assessment.duties, "data": gate.ref, "note": NOT_ADVICE}
+        emit_json("sdsafe.licence/1", payload | rest)
+    else:
+        _print_assessment(model, assessment)
+        message(NOT_ADVICE)
+    if not assessment.allows:
+        click.get_current_context().exit(int(Exit.REFUSED))
+
+
+def _print_assessment(model: str, assessment: Assessment) -> None:
+    click.echo(f"{model}: {assessment.effect.label}")
+    for reason in assessment.reasons:
+        click.echo(f"  {reason.effect.label}: {reason.says} [{reason.code}]")
+        if reason.citation:
+            click.echo(f"    {reason.citation}")
+    if assessment.duties:
+        click.echo("duties:")
+    for duty in assessment.duties:
+        where = "shown on the file" if duty.release else "yours to see to"
+        click.echo(f"  {duty.obligation.code} ({where}): {duty.says}")
+        click.echo(f"    {duty.citation}")
