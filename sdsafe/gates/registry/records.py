@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Identity", "Record", "Registry", "public_ref"]
 
-Identity = Literal["digest", "repo", "declared", "unknown"]
-"""How a record was found: by its files, by its name, not at all but with a declared licence, or not at all."""
+Identity = Literal["digest", "repo", "pattern", "declared", "unknown"]
+"""How a record was found: by its files, its name, a pattern of names, only by a declared licence, or not at all."""
 
 
 class Record(Strict):
@@ -126,7 +126,8 @@ class Registry:
             identity=identity,
             record=record,
             licences=licences,
-            verified=record.verified,
+            # A later model of the same maker may have a name that fits and another licence: nobody has looked at it.
+            verified=weakest((record.verified, "secondary")) if identity == "pattern" else record.verified,
             conflict=record.conflict,
         )
         if record.licence_text and not any(each.is_text(record.licence_text) for each in licences):
@@ -156,7 +157,9 @@ class Registry:
                 length = _match(pattern.casefold(), repo)
                 if length and (best is None or length > best[0]):
                     best = (length, record)
-        return (best[1], "repo") if best else (None, "unknown")
+        if best is None:
+            return None, "unknown"
+        return best[1], "repo" if best[0] > len(repo) else "pattern"
 
 
 def public_ref(found: Found, ref: ModelRef) -> ModelRef:

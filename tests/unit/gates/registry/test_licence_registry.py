@@ -68,6 +68,13 @@ def test_the_longest_pattern_counts(registry: Registry) -> None:
     assert found.record.id == "flux1-krea-dev"
 
 
+def test_a_later_model_whose_name_fits_a_pattern_is_not_allowed_by_it(registry: Registry) -> None:
+    assert effect(registry, "Qwen/Qwen-Image") is Effect.ALLOW
+    assert registry.find(ModelRef(repo="Qwen/Qwen-Image-9-Max")).identity == "pattern"
+    assert effect(registry, "Qwen/Qwen-Image-9-Max") is Effect.REVIEW
+    assert effect(registry, "black-forest-labs/FLUX.1-dev-onnx") is Effect.DENY
+
+
 def test_a_user_can_add_a_model(load: Callable[..., Registry]) -> None:
     registry = load(HEAD + "models:\n" + model("mine", "local:mine"))
     assert effect(registry, "local:mine") is Effect.ALLOW
