@@ -4,9 +4,7 @@ It grows: at first the two outer levels are left out and pictures are 128x128, w
 outer levels, which start as plain averaging and repeating, are put on and the decoder learns 512x512 pictures.
 """
 
-import csv
 import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +13,10 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
+
 from train import checkpoints, scenes
 from train.muon import Muon
+from train.plan import Plan
 
 CHANNELS: Final = (16, 24, 48, 96, 128, 128)
 LATENT_CHANNELS: Final = 16
@@ -69,7 +69,8 @@ def _start_linear(model: Any) -> None:
             centre = torch.nn.init.orthogonal_(torch.empty(part.out_channels, part.in_channels))
             part.weight[:, :, part.kernel_size[0] // 2, part.kernel_size[1] // 2] = centre
             # A constant share survives group normalisation and tells later layers how bright the picture was.
-            torch.nn.init.normal_(part.bias, std=0.3)
+            if part.bias is not None:
+                torch.nn.init.normal_(part.bias, std=0.3)
 
 
 def _freeze_outer_encoder(model: Any) -> None:
@@ -106,8 +107,8 @@ def encode(model: Any, pictures: torch.Tensor, outer: int) -> torch.Tensor:
             hidden = resnet(hidden, None)
     for block in part.down_blocks[OUTER:]:
         hidden = block(hidden)
-    hidden = part.conv_out(part.conv_act(part.conv_norm_out(part.mid_block(hidden))))
-    return hidden[:, :LATENT_CHANNELS]
+    latents: torch.Tensor = part.conv_out(part.conv_act(part.conv_norm_out(part.mid_block(hidden))))
+    return latents[:, :LATENT_CHANNELS]
 
 
 def decode(model: Any, latents: torch.Tensor, outer: int) -> torch.Tensor:
@@ -121,7 +122,8 @@ def decode(model: Any, latents: torch.Tensor, outer: int) -> torch.Tensor:
         if block.upsamplers is not None and index < inner + outer:
             for sampler in block.upsamplers:
                 hidden = sampler(hidden)
-    return part.conv_out(part.conv_act(part.conv_norm_out(hidden)))
+    pictures: torch.Tensor = part.conv_out(part.conv_act(part.conv_norm_out(hidden)))
+    return pictures
 
 
 class Pictures(torch.utils.data.IterableDataset[torch.Tensor]):
@@ -174,70 +176,78 @@ def psnr(made: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((-10 * error.log10()).mean())
 
 
-def train(work: Path, *, minutes: float, rate: float, batch: int, warm: Path | None, jitter: float, outer: int) -> None:
-    """Train for some minutes from the last checkpoint under `work`, or from `warm` weights, or from nothing."""
-    torch.manual_seed(7)
-    model = build()
-    average = checkpoints.Average(model, 0.995)
-    optimizer = Muon(model.parameters(), lr=rate)
-    step, spent = 0, 0.0
-    found = checkpoints.load(work / "autoencoder")
-    if found is not None:
-        groups, state = found
-        model.load_state_dict(groups["model"])
-        average.values = groups["average"]
-        checkpoints.restore_optimizer(optimizer, groups["optimizer"])
-        step, spent = int(state["step"]), float(state["seconds"])
-    elif warm is not None:
-        model = AutoencoderKL.from_pretrained(warm, subfolder="vae", torch_dtype=torch.float32)
-    if outer:
-        # The denoiser's world is settled (it is the averaged encoder): only the way back to pictures may change.
-        model.load_state_dict(average.values)
-        model.encoder.requires_grad_(requires_grad=False)
-    data = iter(torch.utils.data.DataLoader(Pictures(1_000_000 + step * batch, batch, INNER_SIZE << outer), batch_size=None, num_workers=1, prefetch_factor=8))
-    began, last, first = time.monotonic(), time.monotonic(), step
-    horizon = minutes * 60
-    log = (work / "autoencoder.csv").open("a", newline="", encoding="utf-8")
-    writer = csv.writer(log)
-    while (elapsed := time.monotonic() - began) < horizon:
-        left = 1 - elapsed / horizon
-        now = rate * min(1.0, (step - first + 1) / 60) * (0.05 + 0.95 * math.sin(0.5 * math.pi * min(1.0, left * 1.6)))
-        for group in optimizer.param_groups:
-            group["lr"] = now
-        wanted = to_signal(next(data))
+class Sitting:
+    """One sitting of training: the model, its average, the optimizer, and how far they have come."""
+
+    def __init__(self, plan: Plan) -> None:
+        torch.manual_seed(7)
+        self.plan = plan
+        self.model = build()
+        if plan.warm is not None:
+            released = AutoencoderKL.from_pretrained(plan.warm, subfolder="vae", torch_dtype=torch.float32)
+            self.model.load_state_dict(released.state_dict())
+        self.average = checkpoints.Average(self.model, 0.995)
+        self.optimizer = Muon(self.model.parameters(), lr=plan.rate)
+        self.step, self.spent = 0, 0.0
+        found = checkpoints.load(plan.work / "autoencoder")
+        if found is not None:
+            groups, state = found
+            self.model.load_state_dict(groups["model"])
+            self.average.values = groups["average"]
+            checkpoints.restore_optimizer(self.optimizer, groups["optimizer"])
+            self.step, self.spent = int(state["step"]), float(state["seconds"])
+        if plan.outer:
+            # The denoiser's world is settled (it is the averaged encoder): only the way back to pictures may change.
+            self.model.load_state_dict(self.average.values)
+            self.model.encoder.requires_grad_(requires_grad=False)
+        self.first = self.step
+
+    def learn(self, wanted: torch.Tensor, left: float) -> tuple[float, float, float]:
+        """Take one step; return loss, PSNR and the size of the latents."""
+        warmth = min(1.0, (self.step - self.first + 1) / 60)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate * warmth * (0.05 + 0.95 * math.sin(0.5 * math.pi * min(1.0, left * 1.6)))
         with torch.autocast("cpu", torch.bfloat16):
-            latents = encode(model, wanted, outer).float()
-            noisy = latents + jitter * torch.randn_like(latents)
-            made = decode(model, noisy, outer).float()
+            latents = encode(self.model, wanted, self.plan.outer).float()
+            noisy = latents + self.plan.jitter * torch.randn_like(latents)
+            made = decode(self.model, noisy, self.plan.outer).float()
         loss = picture_loss(made, wanted)
-        whole = loss if outer else loss + 0.02 * latent_loss(latents)
-        optimizer.zero_grad(set_to_none=True)
-        whole.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(model, step)
-        step += 1
-        if step % 25 == 0:
-            quality = psnr(made.detach(), wanted)
-            seconds = spent + time.monotonic() - began
-            value, size = float(loss.detach()), float(latents.detach().std())
-            writer.writerow([step, round(seconds), f"{value:.4f}", f"{quality:.2f}", f"{size:.3f}", f"{now:.2e}"])
-            log.flush()
-            print(step, round(seconds), f"loss {value:.4f} psnr {quality:.2f} std {size:.3f}", flush=True)
-        if time.monotonic() - last > 150:
-            last = time.monotonic()
-            _save(work, model, average, optimizer, step, spent + last - began, outer)
-    _save(work, model, average, optimizer, step, spent + time.monotonic() - began, outer)
+        whole = loss if self.plan.outer else loss + 0.02 * latent_loss(latents)
+        self.optimizer.zero_grad(set_to_none=True)
+        whole.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.update(self.model, self.step)
+        self.step += 1
+        return float(loss.detach()), psnr(made.detach(), wanted), float(latents.detach().std())
+
+    def save(self) -> None:
+        """Replace the checkpoint and write a grid of reconstructions."""
+        groups = {
+            "model": self.model.state_dict(),
+            "average": self.average.values,
+            "optimizer": checkpoints.optimizer_tensors(self.optimizer),
+        }
+        state = {"step": self.step, "seconds": self.spent + self.plan.elapsed()}
+        checkpoints.save(self.plan.work / "autoencoder", groups, state)
+        sample_grid(self.plan.work, self.step, self.plan.outer)
 
 
-def _save(work: Path, model: Any, average: checkpoints.Average, optimizer: torch.optim.Optimizer, step: int, seconds: float, outer: int) -> None:
-    groups = {
-        "model": model.state_dict(),
-        "average": average.values,
-        "optimizer": checkpoints.optimizer_tensors(optimizer),
-    }
-    checkpoints.save(work / "autoencoder", groups, {"step": step, "seconds": seconds})
-    sample_grid(work, step, outer)
+def train(plan: Plan) -> None:
+    """Train for some minutes from the last checkpoint, or from warm weights, or from nothing."""
+    sitting = Sitting(plan)
+    drawn = Pictures(1_000_000 + sitting.step * plan.batch, plan.batch, INNER_SIZE << plan.outer)
+    data = iter(torch.utils.data.DataLoader(drawn, batch_size=None, num_workers=1, prefetch_factor=8))
+    saved = plan.elapsed()
+    while (elapsed := plan.elapsed()) < plan.minutes * 60:
+        loss, quality, size = sitting.learn(to_signal(next(data)), plan.left(elapsed))
+        if sitting.step % 25 == 0:
+            row = (sitting.step, round(sitting.spent + elapsed), f"{loss:.4f}", f"{quality:.2f}", f"{size:.3f}")
+            checkpoints.log(plan.work / "autoencoder.csv", row)
+        if elapsed - saved > 150:
+            saved = elapsed
+            sitting.save()
+    sitting.save()
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
 """Says a scene in words: a grammar with synonyms, order variants, omissions and filler words."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+
 from train.scenes import Scene, Thing
 from train.vocabulary import BODIES, COLOUR_WORDS, COUNT_WORDS, KINDS, PLURALS, TERRAINS, TIMES, WEATHERS
 
@@ -85,7 +86,11 @@ def thing_words(thing: Thing, rng: np.random.Generator, *, coloured: bool = True
     colour = speak.pick(COLOUR_WORDS[thing.colour]) + " " if coloured else ""
     number = speak.pick(COUNT_WORDS[thing.count])
     words = f"{number} {colour}{noun}"
-    return f"an {words[2:]}" if words.startswith("a ") and words[2] in "aeiou" and not words[2:].startswith(("uf", "un")) else words
+    return (
+        f"an {words[2:]}"
+        if words.startswith("a ") and words[2] in "aeiou" and not words[2:].startswith(("uf", "un"))
+        else words
+    )
 
 
 def caption(scene: Scene, variant: int, *, plain: bool = False) -> str:
@@ -100,7 +105,9 @@ def caption(scene: Scene, variant: int, *, plain: bool = False) -> str:
     where = speak.pick(terrain.over if air else terrain.on) if plain or not speak.chance(0.06) else ""
     when = speak.pick(TIMES[scene.time]) if plain or not speak.chance(0.08) else ""
     sky = _sky_words(scene, speak)
-    return _order(words, where, when, sky, speak, alone=speak.pick(terrain.alone), plain=plain)
+    parts = _Parts(words, where, when, sky, speak.pick(terrain.alone))
+    text = _order(parts, speak)
+    return " ".join((text if plain else _decorated(text, speak)).split())
 
 
 def _sky_words(scene: Scene, speak: _Speaker) -> str:
@@ -112,19 +119,32 @@ def _sky_words(scene: Scene, speak: _Speaker) -> str:
     return " ".join(parts)
 
 
-def _order(words: str, where: str, when: str, sky: str, speak: _Speaker, *, alone: str, plain: bool) -> str:
+class _Parts(NamedTuple):
+    """What a caption says, in pieces; empty ones are left out."""
+
+    words: str
+    where: str
+    when: str
+    sky: str
+    alone: str
+
+
+def _order(parts: _Parts, speak: _Speaker) -> str:
+    words, where, when, sky, alone = parts
     form = int(speak.chance(0.45)) + int(speak.chance(0.25))
     if form == 1 and when:
-        text = f"{words} {when} {where} {sky}" if speak.chance(0.5) else f"{when}, {words} {where} {sky}"
-    elif form == 2 and where:
-        text = f"{alone} {when} with {words} {sky}"
-    else:
-        text = " ".join([words, *([where, when, sky] if speak.chance(0.8) else speak.shuffled([where, when, sky]))])
-    if not plain:
-        if speak.chance(0.25):
-            text = f"{speak.pick(_PREFIXES)} {text}"
-        if speak.chance(0.15):
-            text = f"{text}, {speak.pick(_SUFFIXES)}"
-        if speak.chance(0.08):
-            text = f"{text} {speak.filler()}"
-    return " ".join(text.split())
+        return f"{words} {when} {where} {sky}" if speak.chance(0.5) else f"{when}, {words} {where} {sky}"
+    if form == 2 and where:
+        return f"{alone} {when} with {words} {sky}"
+    return " ".join([words, *([where, when, sky] if speak.chance(0.8) else speak.shuffled([where, when, sky]))])
+
+
+def _decorated(text: str, speak: _Speaker) -> str:
+    """Add what says nothing about the picture: prefixes, suffixes, unknown words."""
+    if speak.chance(0.25):
+        text = f"{speak.pick(_PREFIXES)} {text}"
+    if speak.chance(0.15):
+        text = f"{text}, {speak.pick(_SUFFIXES)}"
+    if speak.chance(0.08):
+        text = f"{text} {speak.filler()}"
+    return text

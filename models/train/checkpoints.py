@@ -1,5 +1,6 @@
 """Checkpoints that survive being cut off: safetensors for numbers, JSON for the rest, replaced in one step."""
 
+import csv
 import json
 import os
 import shutil
@@ -26,6 +27,13 @@ def save(folder: Path, tensors: dict[str, Tensors], state: dict[str, Any]) -> No
         os.replace(folder, old)  # noqa: PTH105  (folders: os.replace says exactly what happens)
     os.replace(fresh, folder)  # noqa: PTH105
     shutil.rmtree(old, ignore_errors=True)
+
+
+def log(path: Path, row: tuple[object, ...]) -> None:
+    """Append a row to a CSV file and show it."""
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(row)
+    print(path.stem, *row, flush=True)
 
 
 def load(folder: Path) -> tuple[dict[str, Tensors], dict[str, Any]] | None:

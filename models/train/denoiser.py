@@ -1,8 +1,6 @@
 """Trains the denoiser and the text encoder together on stored latents and fresh captions."""
 
-import csv
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +9,10 @@ from typing import Any, Final
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+
 from train import autoencoder, captions, checkpoints, latents, scenes, text
 from train.muon import Muon
+from train.plan import Plan
 
 CHANNELS: Final = (96, 144)
 GUIDANCE_DROPOUT: Final = 0.10
@@ -82,9 +82,9 @@ class Student:
 class Batches(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
     """Endless (latents, token ids); the share `GUIDANCE_DROPOUT` of captions is empty."""
 
-    def __init__(self, work: Path, capacity: int, batch: int, seed: int) -> None:
-        self._arguments = (work / "latents", capacity)
-        self._batch = batch
+    def __init__(self, plan: Plan, seed: int) -> None:
+        self._arguments = (plan.work / "latents", plan.capacity)
+        self._batch = plan.batch
         self._seed = seed
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -103,7 +103,7 @@ def loss_of(student: Student, clean: torch.Tensor, tokens: torch.Tensor, signal:
     """Return the velocity loss with Min-SNR weights (gamma 5)."""
     count = clean.shape[0]
     # Stratified times: each batch covers the whole schedule, which calms the loss.
-    times = ((torch.arange(count) + torch.rand(count)) / count * 1000).long().clamp(0, 999)
+    times = ((torch.randperm(count) + torch.rand(count)) / count * 1000).long().clamp(0, 999)
     share = signal[times].view(-1, 1, 1, 1)
     noise = torch.randn_like(clean)
     noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
@@ -114,19 +114,18 @@ def loss_of(student: Student, clean: torch.Tensor, tokens: torch.Tensor, signal:
     snr = signal[times] / (1 - signal[times])
     weight = snr.clamp(max=5) / (snr + 1)
     error = (guess.float() - velocity).square().mean(dim=(1, 2, 3))
-    return (weight * error).mean() / weight.mean()
+    loss: torch.Tensor = (weight * error).mean() / weight.mean()
+    return loss
 
 
 class Team:
     """Processes that train one student together: one thread each waits less than two threads in step."""
 
-    def __init__(self, work: Path, rank: int, ranks: int) -> None:
-        self.rank = rank
-        self._ranks = ranks
-        if ranks > 1:
-            torch.distributed.init_process_group(
-                "gloo", init_method=f"file://{work.resolve()}/team", rank=rank, world_size=ranks
-            )
+    def __init__(self, plan: Plan) -> None:
+        self._ranks = plan.ranks
+        if plan.ranks > 1:
+            meeting = f"file://{plan.work.resolve()}/team"
+            torch.distributed.init_process_group("gloo", init_method=meeting, rank=plan.rank, world_size=plan.ranks)
 
     def share(self, parameters: list[torch.nn.Parameter]) -> None:
         """Average the gradients over the team, in place."""
@@ -136,7 +135,9 @@ class Team:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         torch.distributed.all_reduce(flat)
         flat /= self._ranks
-        for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        for gradient, part in zip(
+            gradients, torch.split(flat, [gradient.numel() for gradient in gradients]), strict=True
+        ):
             gradient.copy_(part.view_as(gradient))
 
     def clock(self, seconds: float) -> float:
@@ -148,61 +149,80 @@ class Team:
         return float(answer.item())
 
 
-def train(
-    work: Path, *, minutes: float, rate: float, batch: int, capacity: int, warm: Path | None, rank: int, ranks: int
-) -> None:
-    """Train for some minutes from the last checkpoint under `work`, or from `warm` weights, or from nothing."""
-    team = Team(work, rank, ranks)
-    torch.manual_seed(11)
-    tokenizer = text.build_tokenizer()
-    student = Student.fresh(tokenizer, warm)
-    optimizer = Muon(student.parameters(), lr=rate, vectors=student.encoder.get_input_embeddings().parameters())
-    step, spent = _resume(work, student, optimizer)
-    torch.manual_seed(11 + step + 1_000_003 * rank)
-    factor = _scaling(work, capacity)
-    signal = build_scheduler().alphas_cumprod
-    loader = torch.utils.data.DataLoader(
-        Batches(work, capacity, batch, 21 + step + 1_000_003 * rank), batch_size=None, num_workers=1, prefetch_factor=8
-    )
-    data = iter(loader)
-    began, last, first = time.monotonic(), time.monotonic(), step
-    pictured = began
+class Sitting:
+    """One sitting of training: what is learned, by what, and how far it has come."""
+
+    def __init__(self, plan: Plan) -> None:
+        torch.manual_seed(11)
+        self.plan = plan
+        self.team = Team(plan)
+        self.tokenizer = text.build_tokenizer()
+        self.student = Student.fresh(self.tokenizer, plan.warm)
+        table = self.student.encoder.get_input_embeddings()
+        self.optimizer = Muon(self.student.parameters(), lr=plan.rate, vectors=table.parameters())
+        self.step, self.spent = _resume(plan.work, self.student, self.optimizer)
+        self.first = self.step
+        self.factor = _scaling(plan)
+        self.signal = build_scheduler().alphas_cumprod
+        torch.manual_seed(11 + self.step + 1_000_003 * plan.rank)
+
+    def learn(self, clean: torch.Tensor, tokens: torch.Tensor, left: float) -> float:
+        """Take one step and return its loss."""
+        warmth = min(1.0, (self.step - self.first + 1) / 100)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate * warmth * (0.03 + 0.97 * min(1.0, left * 2.0))
+        loss = loss_of(self.student, clean * self.factor, tokens, self.signal)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.team.share(self.student.parameters())
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimizer.step()
+        for name, part in self.student.parts().items():
+            self.student.averages[name].update(part, self.step)
+        self.step += 1
+        return float(loss.detach())
+
+    def save(self) -> None:
+        """Replace the checkpoint."""
+        groups = {"optimizer": checkpoints.optimizer_tensors(self.optimizer)}
+        for name, part in self.student.parts().items():
+            groups[name] = part.state_dict()
+            groups[f"{name}_average"] = self.student.averages[name].values
+        seconds = self.spent + self.plan.elapsed()
+        state = {"step": self.step, "seconds": seconds, "scaling_factor": self.factor}
+        checkpoints.save(self.plan.work / "denoiser", groups, state)
+
+    def picture(self) -> None:
+        """Write the sample grid of the last checkpoint."""
+        sample_grid(self.plan.work, self.tokenizer, self.step)
+
+
+def train(plan: Plan) -> None:
+    """Train for some minutes from the last checkpoint, or from warm weights, or from nothing."""
+    sitting = Sitting(plan)
+    seed = 21 + sitting.step + 1_000_003 * plan.rank
+    data = iter(torch.utils.data.DataLoader(Batches(plan, seed), batch_size=None, num_workers=1, prefetch_factor=8))
+    saved = pictured = plan.elapsed()
     smooth = 0.0
-    with (work / "denoiser.csv").open("a", newline="", encoding="utf-8") as log:
-        writer = csv.writer(log)
-        while (elapsed := team.clock(time.monotonic() - began)) < minutes * 60:
-            left = 1 - elapsed / (minutes * 60)
-            warmth = min(1.0, (step - first + 1) / 100)
-            now = rate * warmth * (0.03 + 0.97 * min(1.0, left * 2.0))
-            for group in optimizer.param_groups:
-                group["lr"] = now
-            clean, tokens = next(data)
-            loss = loss_of(student, clean * factor, tokens, signal)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            team.share(student.parameters())
-            torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-            optimizer.step()
-            for name, part in student.parts().items():
-                student.averages[name].update(part, step)
-            step += 1
-            if rank:
-                continue
-            smooth += (float(loss.detach()) - smooth) * (0.02 if step - first > 50 else 1 / (step - first))
-            if step % 25 == 0:
-                seconds = round(spent + time.monotonic() - began)
-                writer.writerow([step, seconds, f"{smooth:.4f}", f"{now:.2e}"])
-                log.flush()
-                print(step, seconds, f"loss {smooth:.4f}", flush=True)
-            if time.monotonic() - last > 150:
-                last = time.monotonic()
-                _save(work, student, optimizer, step, spent + last - began, factor)
-            if time.monotonic() - pictured > 420:
-                pictured = time.monotonic()
-                sample_grid(work, tokenizer, step)
-    if rank == 0:
-        _save(work, student, optimizer, step, spent + time.monotonic() - began, factor)
-        sample_grid(work, tokenizer, step)
+    while (elapsed := sitting.team.clock(plan.elapsed())) < plan.minutes * 60:
+        clean, tokens = next(data)
+        loss = sitting.learn(clean, tokens, plan.left(elapsed))
+        if plan.rank:
+            continue
+        done = sitting.step - sitting.first
+        smooth += (loss - smooth) * (0.02 if done > 50 else 1 / done)
+        if sitting.step % 25 == 0:
+            row = (sitting.step, round(sitting.spent + elapsed), f"{smooth:.4f}")
+            checkpoints.log(plan.work / "denoiser.csv", row)
+        if elapsed - saved > 150:
+            saved = elapsed
+            sitting.save()
+        if elapsed - pictured > 420:
+            pictured = elapsed
+            sitting.picture()
+    if plan.rank == 0:
+        sitting.save()
+        sitting.picture()
 
 
 def _resume(work: Path, student: Student, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
@@ -217,17 +237,9 @@ def _resume(work: Path, student: Student, optimizer: torch.optim.Optimizer) -> t
     return int(state["step"]), float(state["seconds"])
 
 
-def _save(work: Path, student: Student, optimizer: torch.optim.Optimizer, step: int, seconds: float, factor: float) -> None:
-    groups = {"optimizer": checkpoints.optimizer_tensors(optimizer)}
-    for name, part in student.parts().items():
-        groups[name] = part.state_dict()
-        groups[f"{name}_average"] = student.averages[name].values
-    checkpoints.save(work / "denoiser", groups, {"step": step, "seconds": seconds, "scaling_factor": factor})
-
-
-def _scaling(work: Path, capacity: int) -> float:
+def _scaling(plan: Plan) -> float:
     """Return 1 / the measured standard deviation of the first latents."""
-    store = latents.Store(work / "latents", capacity)
+    store = latents.Store(plan.work / "latents", plan.capacity)
     return 1.0 / float(store.values[: min(2000, store.count())].astype(np.float32).std())
 
 
@@ -255,11 +267,13 @@ def sample_grid(work: Path, tokenizer: Any, step: int) -> None:
     prompts = list(captions.GRID)
     hidden = encoder(text.encode(tokenizer, prompts + [""] * len(prompts))).last_hidden_state
     shape = (1, *latents.SHAPE)
-    state = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in range(len(prompts))])
+    state = torch.cat(
+        [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in range(len(prompts))]
+    )
     for moment in scheduler.timesteps:
         with_words, without = unet(torch.cat([state, state]), moment, hidden).sample.chunk(2)
         state = scheduler.step(without + GUIDANCE * (with_words - without), moment, state).prev_sample
-    pictures = torch.cat([autoencoder.decode(decoder, part / factor, 1) for part in state.split(4)])
+    pictures = torch.cat([autoencoder.decode(decoder, part / factor, 1) for part in torch.split(state, 4)])
     rows = torch.cat([torch.cat(list(pictures[row : row + 4]), 2) for row in range(0, len(prompts), 4)], 1)
     pixels = ((rows.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(work / f"denoiser-{step:06d}.png")

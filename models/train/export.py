@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import torch
 from diffusers import StableDiffusionPipeline
+
 from train import autoencoder, denoiser, text
 
 LIMIT: Final = 25_000_000
@@ -58,6 +59,10 @@ def _load_as_float(config: Path) -> None:
 
 def write_sums(folder: Path) -> None:
     """Write SHA256SUMS over every file of the package, in the format of `sha256sum -c`."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS and "__pycache__" not in path.parts)
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name != SUMS and "__pycache__" not in path.parts
+    )
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in files
+    ]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")

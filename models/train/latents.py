@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
 from train import autoencoder, scenes
 
 FIRST_SEED: Final = 10_000_000  # far from every seed that tests, probes and benchmarks use

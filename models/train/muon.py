@@ -15,7 +15,8 @@ def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     for _ in range(steps):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    result: torch.Tensor = (x.T if tall else x).to(matrix.dtype)
+    return result
 
 
 class Muon(torch.optim.Optimizer):
@@ -42,7 +43,11 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
-                if id(parameter) not in self._vectors and parameter.ndim >= 2 and min(parameter.shape[0], parameter[0].numel()) > 3:
+                if (
+                    id(parameter) not in self._vectors
+                    and parameter.ndim >= 2
+                    and min(parameter.shape[0], parameter[0].numel()) > 3
+                ):
                     self._matrix(parameter, group)
                 else:
                     self._vector(parameter, group)

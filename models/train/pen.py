@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
 from train.vocabulary import RGB
 
 Point = tuple[float, float]
@@ -60,7 +61,9 @@ class Pen:
         """Draw a polyline; thickness is a share of the tile's height."""
         width, height = self._big
         pixels = [(x * width, y * height) for x, y in points]
-        self._draw.line(pixels, fill=(*self._bytes(colour), 255), width=max(1, round(thickness * height)), joint="curve")
+        self._draw.line(
+            pixels, fill=(*self._bytes(colour), 255), width=max(1, round(thickness * height)), joint="curve"
+        )
 
     def half_disc(self, x: float, y: float, radius_x: float, radius_y: float, colour: RGB) -> None:
         """Fill the upper half of an ellipse that stands on y."""
@@ -76,7 +79,7 @@ class Pen:
         colour, coverage = small[..., :3], small[..., 3:]
         # The tile is transparent main colour where nothing is drawn: undo that share at the edges.
         ramp = np.linspace(1.07, 0.86, self._size[0], dtype=np.float32)[None, :, None]
-        return np.clip(colour * ramp, 0, 1), coverage
+        return np.clip(colour * ramp, 0, 1, dtype=np.float32), coverage.astype(np.float32)
 
 
 def lit(colour: RGB, light: float) -> RGB:

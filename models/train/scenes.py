@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
+
 from train.objects import DRAWINGS
 from train.pen import Pen
 from train.terrains import OBJECT_LIGHT, PAINTERS, SKIES, Ground, Picture
@@ -182,7 +183,10 @@ def _places(scene: Scene, rng: np.random.Generator) -> list[tuple[float, float, 
         middle = 0.5 if scene.second is None else float(rng.choice((0.36, 0.64)))
         return [(middle + float(rng.uniform(-0.09, 0.09)), foot, scale)]
     if scene.main.count == 2:
-        return [(0.27 + float(rng.uniform(-0.04, 0.04)), foot, 0.72), (0.73 + float(rng.uniform(-0.04, 0.04)), foot, 0.72)]
+        return [
+            (0.27 + float(rng.uniform(-0.04, 0.04)), foot, 0.72),
+            (0.73 + float(rng.uniform(-0.04, 0.04)), foot, 0.72),
+        ]
     lift = -0.14 if air else 0.05
     return [(0.5, foot - abs(lift), 0.52), (0.20, foot, 0.54), (0.80, foot, 0.54)]
 

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
 from train.vocabulary import RGB
 
 Picture = NDArray[np.float32]
@@ -44,7 +45,9 @@ class Ground:
     def wave(self, height: float, swing: float, waves: float) -> Picture:
         """Return a smooth outline: one height for each column."""
         phase = self._rng.uniform(0, 2 * np.pi, 3)
-        line = np.sin(2 * np.pi * waves * self.x + phase[0]) + 0.45 * np.sin(2 * np.pi * waves * 2.3 * self.x + phase[1])
+        line = np.sin(2 * np.pi * waves * self.x + phase[0]) + 0.45 * np.sin(
+            2 * np.pi * waves * 2.3 * self.x + phase[1]
+        )
         return np.asarray(height + swing * line / 1.45, np.float32)
 
     def peaks(self, height: float, swing: float, count: int) -> Picture:
@@ -56,7 +59,9 @@ class Ground:
             outline = np.minimum(outline, height - top + slope * np.abs(self.x - centre))
         return outline
 
-    def layer(self, outline: Picture, near: RGB, far: RGB, *, haze: float = 0.0, pattern: Picture | None = None) -> None:
+    def layer(
+        self, outline: Picture, near: RGB, far: RGB, *, haze: float = 0.0, pattern: Picture | None = None
+    ) -> None:
         """Fill below an outline with a gradient from far (at the outline) to near, optionally patterned."""
         top = int(max(0.0, float(outline.min())) * self.size)
         if top >= self.size:
@@ -72,7 +77,7 @@ class Ground:
 
     def perspective(self) -> Picture:
         """Return 1 / distance of each row below the horizon: 0 at the horizon, 1 at the lower edge."""
-        return np.clip((self.y - self.horizon) / (1 - self.horizon), 1e-3, 1)
+        return np.asarray(np.clip((self.y - self.horizon) / (1 - self.horizon), 1e-3, 1), np.float32)
 
     def ripples(self, rows: float, strength: float) -> Picture:
         """Return horizontal soft stripes that grow towards the viewer."""

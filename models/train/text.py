@@ -4,8 +4,9 @@ import json
 from typing import Any, Final
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from train import captions, scenes
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from train import captions, scenes
 
 VOCABULARY: Final = 1024
 LENGTH: Final = 64
@@ -66,6 +67,4 @@ def build_encoder(tokenizer: Any) -> Any:
 
 def encode(tokenizer: Any, prompts: list[str]) -> Any:
     """Return token ids (N, LENGTH), padded and truncated as the pipeline does."""
-    return tokenizer(
-        prompts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt"
-    ).input_ids
+    return tokenizer(prompts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").input_ids

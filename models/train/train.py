@@ -5,6 +5,9 @@ from pathlib import Path
 
 import torch
 
+from train import autoencoder, denoiser, export, latents
+from train.plan import Plan
+
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -15,7 +18,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--jitter", type=float, default=0.05, help="noise added to latents while the decoder learns")
-    parser.add_argument("--outer", type=int, default=0, help="outer levels in use: 0, 1 or 2 for 128, 256 or 512 pictures")
+    parser.add_argument(
+        "--outer", type=int, default=0, help="outer levels in use: 0, 1 or 2 for 128, 256 or 512 pictures"
+    )
     parser.add_argument("--capacity", type=int, default=100_000, help="latents the store has room for")
     parser.add_argument("--latents", type=int, default=10_000, help="latents to draw")
     parser.add_argument("--init-from", type=Path, help="pipeline folder whose weights to start from")
@@ -30,43 +35,28 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
+    plan = Plan(
+        work=options.work,
+        minutes=options.minutes,
+        rate=options.rate,
+        batch=options.batch,
+        warm=options.init_from,
+        capacity=options.capacity,
+        jitter=options.jitter,
+        outer=options.outer,
+        rank=options.rank,
+        ranks=options.ranks,
+    )
     match options.stage:
         case "autoencoder":
-            from train import autoencoder
-
-            autoencoder.train(
-                options.work,
-                minutes=options.minutes,
-                rate=options.rate,
-                batch=options.batch,
-                warm=options.init_from,
-                jitter=options.jitter,
-                outer=options.outer,
-            )
+            autoencoder.train(plan)
         case "latents":
-            from train import latents
-
-            latents.fill(options.work, options.capacity, options.latents)
+            latents.fill(plan.work, plan.capacity, options.latents)
         case "denoiser":
-            from train import denoiser
-
-            denoiser.train(
-                options.work,
-                minutes=options.minutes,
-                rate=options.rate,
-                batch=options.batch,
-                capacity=options.capacity,
-                warm=options.init_from,
-                rank=options.rank,
-                ranks=options.ranks,
-            )
+            denoiser.train(plan)
         case "export":
-            from train import export
-
-            export.write(options.work, options.target)
+            export.write(plan.work, options.target)
         case _:
-            from train import export
-
             export.write_sums(options.target)
 
 
