@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 WORKER = Path(__file__).with_name("_worker.py")
-RANDOM_KILLS = 200
+RANDOM_KILLS, PARTS = 200, 4
 NOBODY = 65534
 
 
@@ -213,27 +213,28 @@ def test_a_kill_while_putting_things_in_order(worker: Worker, site: Site) -> Non
             _assert_in_order(site)
 
 
-def test_kills_at_random_moments(worker: Worker, site: Site) -> None:
-    rng = np.random.default_rng(2026)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_kills_at_random_moments(worker: Worker, site: Site, part: int) -> None:
+    rng = np.random.default_rng(part)
     started = time.perf_counter()
     assert "error" not in worker.do(**site.job, do="release", name="warm", count=3)
     usual = time.perf_counter() - started
     killed = 0
-    for index in range(3 * RANDOM_KILLS):
+    for index in range(3 * RANDOM_KILLS // PARTS):
         way = "replace" if index % 4 == 0 else "release"
         before = {path.name for path in site.out.iterdir()}
         delay = float(rng.uniform(0, 0.8 * usual))
         answer = worker.do(**site.job, do=way, name=f"r{index:03}", count=3, kill_after=delay)
         assert "error" not in answer, answer
         killed += answer["killed"]
-        # The ledger grows: all of it is looked at every fortieth time, otherwise what has come.
-        if index % 40 == 39:
+        # All of the ledger is looked at every thirtieth time, otherwise what has come.
+        if index % 30 == 29:
             _assert_whole(site)
         else:
             _assert_new(site, before)
-        if killed == RANDOM_KILLS:
+        if killed == RANDOM_KILLS // PARTS:
             break
-    assert killed == RANDOM_KILLS
+    assert killed == RANDOM_KILLS // PARTS
     assert "error" not in worker.do(**site.job, do="sweep")
     _assert_in_order(site)
     assert len([name for name in site.files if not name.endswith(".png")]) < 5
