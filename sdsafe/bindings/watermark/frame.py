@@ -88,7 +88,7 @@ def front_end(frame: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], 
 
 def sensitivity(contrast: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return how much the front end's output changes per grey level of a mark too small to saturate it."""
-    return np.power(contrast + np.float32(FLOOR), np.float32(-1 - _BEYOND)) / np.float32(CLIP)
+    return np.asarray(np.power(contrast + np.float32(FLOOR), np.float32(-1 - _BEYOND)) / np.float32(CLIP))
 
 
 def local_contrast(detail: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -65,6 +65,8 @@ class Searcher:
 
     def candidates(self, plane: npt.NDArray[np.float32], count: int) -> list[Found]:
         """Return the ``count`` best places, best first, for the output of the front end."""
+        if not np.any(plane):
+            return []  # a flat picture has no spectrum to search
         spectrum = _whitened(plane)
         inverse = self._shapes(spectrum)
         z, shift = self._coherent(spectrum, inverse)
