@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from sdsafe._internal import entropy, images
 from sdsafe._internal.clock import rfc3339
+from sdsafe._internal.versions import version
 from sdsafe.core.decisions import Decision, Discharge, Effect, FiredRule, Obligation, unite
 from sdsafe.core.digests import sha256_hex
 from sdsafe.core.findings import Stage
@@ -37,6 +37,7 @@ from sdsafe.core.states import (
     without_pixels,
 )
 from sdsafe.errors import (
+    AssetError,
     ConfigurationError,
     ManifestError,
     OutputRefusedError,
@@ -47,7 +48,7 @@ from sdsafe.errors import (
     WatermarkError,
 )
 from sdsafe.gates.guard import run_output_check, run_prompt_check
-from sdsafe.provenance.manifest import _c2pa
+from sdsafe.provenance.manifest import _c2pa, container
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.recovery import settle, withdraw
@@ -224,6 +225,8 @@ class Pipeline:
     def _encode(self, marked: Marked) -> Encoded:
         data = images.encode(marked.pixels)
         pixels = images.decode(data)
+        if not np.array_equal(pixels, marked.pixels):
+            raise AssetError("the encoded file does not decode to the marked pixels", code="asset.readback")
         (readback,) = self.__parts.watermarker.detect([pixels])
         if readback.payload != marked.watermark.value:
             raise WatermarkError(
@@ -334,8 +337,9 @@ def _read_back(asset: Asset, encoded: Encoded) -> str:
         raise ManifestError(f"the signed file does not read back as valid: {codes}", code="manifest.readback")
     if seen.summary.asset_id != str(encoded.marked.cleared.generated.asset_id):
         raise ManifestError("the signed file reads back with another asset id", code="manifest.readback")
-    if not np.array_equal(images.decode(asset.data), encoded.marked.pixels):
-        raise ManifestError("signing changed the pixels", code="manifest.readback")
+    # Equal bytes decode to equal pixels, and those were compared when the file was encoded.
+    if container.without_store(asset.data) != encoded.asset.data:
+        raise ManifestError("signing changed more than the manifest", code="manifest.readback")
     return seen.summary.label
 
 

@@ -14,10 +14,10 @@ Verification is the mirror of the pipeline. The steps, in order:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from sdsafe._internal.clock import rfc3339
+from sdsafe._internal.versions import version
 from sdsafe.core.digests import sha256_hex
 from sdsafe.core.findings import Finding, Severity, Stage
 from sdsafe.core.report import Evidence, ManifestState, Report, Verdict, decide

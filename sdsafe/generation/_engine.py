@@ -12,11 +12,11 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from sdsafe._internal.versions import version
 from sdsafe.core.pixels import Pixels, is_pixels
 from sdsafe.errors import GenerationError, RequestError, SdsafeError
 from sdsafe.generation.devices import Probe

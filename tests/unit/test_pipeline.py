@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from sdsafe._internal import images
 from sdsafe.core.decisions import Decision, Effect, FiredRule, Obligation, PolicyRef
 from sdsafe.core.places import Places
 from sdsafe.core.receipts import EntryKind
 from sdsafe.core.request import GenerationRequest, PromptDisclosure, Size
 from sdsafe.core.softbinding import Detection
 from sdsafe.core.states import Recorded, Refused
-from sdsafe.errors import CancelledError, ConfigurationError, LedgerError, RequestError, WatermarkError
+from sdsafe.errors import (
+    AssetError,
+    CancelledError,
+    ConfigurationError,
+    LedgerError,
+    ManifestError,
+    RequestError,
+    WatermarkError,
+)
 from sdsafe.pipeline import Parts, Pipeline, UnsafeNoOutputCheck
+from sdsafe.provenance.manifest import _c2pa
 from sdsafe.testing.fakes import Behaviour, FakeOutputCheck, FakePromptCheck, LsbWatermarker
 from sdsafe.testing.pipeline import fake_parts
 
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.findings import CheckResult, Stage
     from sdsafe.core.pixels import Pixels
+    from sdsafe.core.states import Asset
 
 REQUEST = GenerationRequest(prompt="waves", seed=7, size=Size(width=256, height=256), steps=2)
 REF = PolicyRef(id="fixed", version="1", digest="0" * 64)
@@ -174,6 +185,36 @@ class TestWatermark:
         with pytest.raises(WatermarkError):
             _run(replace(parts, watermarker=kind()))
         assert len(_entries(parts)) == before
+
+
+class TestFinalBytes:
+    def test_signing_may_add_the_manifest_and_change_nothing_else(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sign, before = _c2pa.sign, len(_entries(parts))
+
+        def sign_another(asset: Asset, definition: Any, signer: Any) -> tuple[bytes, bytes]:
+            other = images.decode(asset.data)
+            other[0, 0, 0] ^= 1
+            return sign(replace(asset, data=images.encode(other)), definition, signer)
+
+        monkeypatch.setattr(_c2pa, "sign", sign_another)
+        with pytest.raises(ManifestError) as caught:
+            _run(parts)
+        assert caught.value.code == "manifest.readback"
+        assert len(_entries(parts)) == before
+
+    def test_the_encoded_file_holds_the_marked_pixels(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+        encode = images.encode
+
+        def encode_another(pixels: Pixels) -> bytes:
+            other = pixels.copy()
+            other[-1, -1, 2] ^= 2
+            return encode(other)
+
+        monkeypatch.setattr(images, "encode", encode_another)
+        with pytest.raises(AssetError, match="marked pixels"):
+            _run(parts)
 
 
 class TestObligations:

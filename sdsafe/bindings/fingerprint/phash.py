@@ -10,12 +10,12 @@ Source: github.com/JohannesBuchner/imagehash, ``phash`` (version 4.3.2, BSD-2-Cl
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from sdsafe._internal.versions import version
 from sdsafe.core.pixels import is_pixels
 from sdsafe.errors import AssetError, PluginError
 

@@ -15,7 +15,7 @@ from sdsafe.provenance.manifest import jumbf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["STRICT_TYPES", "problems"]
+__all__ = ["STRICT_TYPES", "problems", "without_store"]
 
 STRICT_TYPES = ("image/png",)
 """Formats whose container is read strictly; for others the report says that it was not."""
@@ -40,6 +40,18 @@ def problems(data: bytes, media_type: str) -> Iterator[tuple[str, str]]:
         yield "container.png.several-stores", f"{len(stores)} C2PA chunks, at most one is allowed"
     for store in stores:
         yield from jumbf.problems(store)
+
+
+def without_store(data: bytes) -> bytes:
+    """Return a PNG file without its manifest store, every other byte as it is; other bytes come back unchanged."""
+    if not data.startswith(_PNG):
+        return data
+    kept, start = [], 0
+    for type_, body, end in _chunks(data):
+        if type_ == b"caBX":
+            kept.append(data[start : end - len(body) - _CHUNK])
+            start = end
+    return b"".join((*kept, data[start:]))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from sdsafe._internal.versions import version
 from sdsafe.core.findings import Finding, Severity, Stage
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary, SoftMatch, SoftState
 from sdsafe.provenance.manifest import _c2pa, container, jumbf, labels

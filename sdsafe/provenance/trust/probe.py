@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sdsafe._internal.clock import now
+from sdsafe._internal.versions import version
 from sdsafe.core.findings import Finding, Severity, Stage
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.trust import ListKind, TrustPolicy

@@ -15,7 +15,7 @@ from sdsafe._internal import images
 from sdsafe.core.report import Evidence, LedgerState, ManifestState, SoftState, Verdict, decide
 from sdsafe.core.states import Asset
 from sdsafe.core.trust import ListKind, TrustPolicy
-from sdsafe.provenance.manifest import _c2pa
+from sdsafe.provenance.manifest import _c2pa, container
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.provenance.signing._issue import issue
 from sdsafe.provenance.signing.local import FileSigner
@@ -287,3 +287,11 @@ def test_a_signed_jpeg_says_that_its_container_was_not_looked_at(encoded: Encode
     seen = ManifestProbe().examine(asset, Evidence())
     assert seen.manifest is ManifestState.VALID
     assert any("image/jpeg" in note for note in seen.not_checked)
+
+
+def test_without_its_store_a_signed_file_is_the_one_that_was_encoded(signed: Asset, encoded: Encoded) -> None:
+    assert signed.data != encoded.asset.data
+    assert container.without_store(signed.data) == encoded.asset.data
+    assert container.without_store(encoded.asset.data) == encoded.asset.data
+    assert container.without_store(signed.data + b"more") == encoded.asset.data + b"more"
+    assert container.without_store(b"no picture") == b"no picture"
