@@ -53,7 +53,7 @@ def prepare(image: Pixels, payload: bytes, carrier: Carrier, framing: Framing, k
     """Look at the picture as the detector will, and measure what it has on the lines of ``payload``'s mark."""
     plane = frame.canonical(frame.luma(image))
     seen, contrast = frame.front_end(plane)
-    mask = perceptual_mask(plane, contrast)
+    mask = perceptual_mask(plane)
     where = carrier.lattice().shifted(keys.stream(b"phase", payload).uniform(2))
     values, _ = folding.fold(seen, where).lines(carrier.index)
     turned = values * carrier.phase.conj()

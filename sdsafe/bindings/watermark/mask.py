@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from sdsafe.bindings.watermark.frame import FLOOR, LUMA
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DIRECTION", "perceptual_mask"]
 
-_APART = 3  # pixels from a pixel to the windows around it
+_APART = 6  # pixels from a pixel to the windows around it: they do not contain it
+_WINDOW = 7
 _EXPONENT = 0.7
 _DARK, _BRIGHT = 50.0, 235.0
 _LEAST = 0.45  # of the strength in mid-grey, at black
@@ -32,16 +34,20 @@ DIRECTION = _TOWARDS_LUMA * LUMA / np.square(LUMA).sum() + np.float32(1 - _TOWAR
 grain green and violet; equal parts are neutral. Halfway costs 0.35 dB over the least and no tint is seen."""
 
 
-def perceptual_mask(frame: npt.NDArray[np.float32], contrast: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the relative strength at each pixel of the frame, positive, about 2 where it is flat.
-
-    Args:
-        frame: Luma, 0 to 255.
-        contrast: Local standard deviation from the front end, grey levels.
-    """
+def perceptual_mask(frame: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the relative strength at each pixel of a luma plane (0 to 255): positive, about 2 where it is flat."""
+    contrast = _spread(frame)
     activity = np.minimum(_least_around(contrast), np.float32(_MOST_ACTIVITY)) + np.float32(FLOOR)
     light = np.clip(frame / np.float32(_DARK), _LEAST, 1) * np.clip((275 - frame) / (275 - _BRIGHT), _LEAST, 1)
     return np.asarray(np.power(activity, np.float32(_EXPONENT)) * light, np.float32)
+
+
+def _spread(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the standard deviation in a small window, grey levels."""
+    centred = plane - np.float32(128)  # keeps single precision exact enough
+    mean = ndimage.uniform_filter(centred, _WINDOW, mode="reflect")
+    square = ndimage.uniform_filter(np.square(centred), _WINDOW, mode="reflect")
+    return np.asarray(np.sqrt(np.maximum(square - np.square(mean), 0)))
 
 
 def _least_around(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
