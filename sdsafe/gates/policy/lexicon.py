@@ -175,8 +175,8 @@ class Lexicon:
     def _spelled(self, tokens: list[_Token], run: range) -> Iterator[tuple[int, int, int, str]]:
         """Find terms in a run of single letters and the words around it, whatever separates them.
 
-        A match begins and ends where a word does, and at least three of its letters stand alone: otherwise any two
-        neighbouring words would count as one.
+        A match begins and ends where a word does, and at least three of its letters (or all of them) stand alone:
+        otherwise any two neighbouring words would count as one.
         """
         around = tokens[max(run.start - _AROUND, 0) : run.stop + _AROUND]
         plain, skeleton = "".join(t.plain for t in around), "".join(t.skeleton for t in around)
@@ -188,7 +188,7 @@ class Lexicon:
                 continue  # a reading that cut letters has lost its place
             for start, end, ids in self._compacted().find(text):
                 alone = min(end, first + len(run)) - max(start, first)
-                if alone >= _RUN and start in starts and end in ends:
+                if alone >= min(_RUN, end - start) and start in starts and end in ends:
                     yield from ((index, starts[start].start, ends[end].end, "joined letters") for index in ids)
 
     def _compacted(self) -> _Inside:
