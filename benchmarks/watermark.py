@@ -3,6 +3,7 @@
     python benchmarks/watermark.py robust  [--sizes 512 1024] [--schemes lattice dwtDct ...] [--covers 28]
     python benchmarks/watermark.py false-positives [--trials 5000]
     python benchmarks/watermark.py speed
+    python benchmarks/watermark.py security [--trials 1000]
     python benchmarks/watermark.py report
 
 A trial counts when the exact 64-bit payload comes back (bit accuracy says nothing that a verifier could use); rivaGan
@@ -29,13 +30,13 @@ from PIL import Image
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "models")]
 
-from _attacks import ATTACKS, GROUPS
-from _bench import interleaved, write_result
+from _attacks import ATTACKS, GROUPS  # noqa: E402 - the path is set above, and in the lines that follow
+from _bench import interleaved, write_result  # noqa: E402
 
-from sdsafe.bindings.watermark.embedding import psnr
-from sdsafe.bindings.watermark.lattice import LatticeWatermarker
-from sdsafe.bindings.watermark.statistics import fit_gumbel, rate_bound
-from sdsafe.errors import WatermarkError
+from sdsafe.bindings.watermark.embedding import psnr  # noqa: E402
+from sdsafe.bindings.watermark.lattice import LatticeWatermarker  # noqa: E402
+from sdsafe.bindings.watermark.statistics import fit_gumbel, rate_bound  # noqa: E402
+from sdsafe.errors import WatermarkError  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +54,13 @@ class Scheme(Protocol):
 
     bits: int
 
-    def embed(self, image: Pixels, payload: bytes) -> Pixels: ...
+    def embed(self, image: Pixels, payload: bytes) -> Pixels:
+        """Return the marked picture."""
+        ...
 
-    def read(self, image: Pixels) -> bytes | None: ...
+    def read(self, image: Pixels) -> bytes | None:
+        """Return what is read, None where the scheme can say that there is nothing."""
+        ...
 
 
 class Lattice:
@@ -67,9 +72,11 @@ class Lattice:
         self._marker = LatticeWatermarker(bytes([key]) * 32, quality=quality)
 
     def embed(self, image: Pixels, payload: bytes) -> Pixels:
+        """Mark."""
         return self._marker.write(image, payload).image
 
     def read(self, image: Pixels) -> bytes | None:
+        """Read."""
         return self._marker.examine(image).payload
 
 
@@ -81,6 +88,7 @@ class Invisible:
         self._method = method
 
     def embed(self, image: Pixels, payload: bytes) -> Pixels:
+        """Mark, in their channel order."""
         from imwatermark import WatermarkEncoder
 
         encoder = WatermarkEncoder()
@@ -90,6 +98,7 @@ class Invisible:
         return np.asarray(encoder.encode(image[..., ::-1].copy(), self._method), np.uint8)[..., ::-1].copy()
 
     def read(self, image: Pixels) -> bytes | None:
+        """Read; None for sizes it refuses."""
         from imwatermark import WatermarkDecoder
 
         if image.shape[0] * image.shape[1] < 256 * 256:
@@ -146,11 +155,12 @@ def robust(names: list[str], sizes: list[int], count: int, only: list[str] | Non
                 todo = [each for each in attacks if (name, str(size), cover, each) not in done]
                 if todo:
                     with path.open("a", encoding="utf-8", newline="") as file:
-                        csv.writer(file).writerows(_trial(name, size, cover, index, image, todo))
+                        csv.writer(file).writerows(_trial(name, size, (cover, index, image), todo))
         print(f"{size}: {count} covers done", flush=True)
 
 
-def _trial(name: str, size: int, cover: str, index: int, image: Pixels, todo: list[str]) -> Iterator[list[object]]:
+def _trial(name: str, size: int, cover: tuple[str, int, Pixels], todo: list[str]) -> Iterator[list[object]]:
+    title, index, image = cover
     marker = scheme(name, index)
     payload = np.random.default_rng([7, index]).bytes(marker.bits // 8)
     started = time.perf_counter()
@@ -158,7 +168,7 @@ def _trial(name: str, size: int, cover: str, index: int, image: Pixels, todo: li
         marked = marker.embed(image, payload)
     except WatermarkError as error:
         for each in todo:
-            yield [name, size, cover, each, error.code, 0, 0, 0]
+            yield [name, size, title, each, error.code, 0, 0, 0]
         return
     embed_ms = 1000 * (time.perf_counter() - started)
     quality = psnr(image, marked)
@@ -169,7 +179,7 @@ def _trial(name: str, size: int, cover: str, index: int, image: Pixels, todo: li
         started = time.perf_counter()
         read = marker.read(attacked)
         read_ms = 1000 * (time.perf_counter() - started)
-        yield [name, size, cover, each, f"{quality:.2f}", int(read == payload), f"{embed_ms:.0f}", f"{read_ms:.0f}"]
+        yield [name, size, title, each, f"{quality:.2f}", int(read == payload), f"{embed_ms:.0f}", f"{read_ms:.0f}"]
 
 
 def false_positives(trials: int) -> None:
@@ -219,6 +229,67 @@ def speed(rounds: int) -> None:
     )
     gan_times = interleaved({"rivaGan embed": lambda: gan.embed(image, payload[:4])}, rounds=1, warmup=0)
     write_result("watermark-speed", {"size": 1024, "times": {**times, **gan_times}})
+
+
+def security(count: int) -> None:
+    """Average marked pictures, copy a mark, mark twice: what an attacker without the key gets."""
+    marker = LatticeWatermarker(bytes([9]) * 32, quality="standard")
+    pictures = [image for _, image in covers(60, 512)]
+    rng = np.random.default_rng(5)
+    average = np.zeros((512, 512), np.float64)
+    for index in range(count):
+        cover = np.rot90(pictures[index % 60], index // 60 % 4)
+        marked = marker.write(np.ascontiguousarray(cover), rng.bytes(8)).image
+        average += _residual(marked)
+    average *= 1.5 / average.std()  # about 42 dB
+    victims = [np.rot90(each, 2)[:, ::-1].copy() for each in pictures[:12]]
+    payloads = [rng.bytes(8) for _ in victims]
+    written = [marker.write(*each).image for each in zip(victims, payloads, strict=True)]
+    forged = [marker.examine(_plus(each, average)) for each in victims]
+    left = {
+        f"times {k}": sum(
+            marker.examine(_plus(each, -k * average)).payload == payload
+            for each, payload in zip(written, payloads, strict=True)
+        )
+        for k in (0.5, 1, 2)
+    }
+    copied = [
+        marker.examine(_plus(victims[i - 1], _residual(written[i]))).payload == payloads[i] for i in range(len(victims))
+    ]
+    exact = [
+        marker.examine(np.clip(victims[i - 1].astype(int) + written[i] - victims[i], 0, 255).astype(np.uint8)).payload
+        == payloads[i]
+        for i in range(len(victims))
+    ]
+    other = LatticeWatermarker(bytes([10]) * 32, quality="standard")
+    twice = [ATTACKS["JPEG 75"](other.write(each, b"another1").image, rng) for each in written]
+    write_result(
+        "watermark-security",
+        {
+            "averaged_pictures": count,
+            "victims": len(victims),
+            "forged_payloads_accepted": sum(each.payload is not None for each in forged),
+            "forged_template_peak": max(each.peak for each in forged),
+            "still_reads_after_subtracting_the_average": left,
+            "copied_by_estimated_residual": sum(copied),
+            "copied_by_exact_residual": sum(exact),
+            "first_mark_reads_after_a_second_and_JPEG_75": sum(
+                marker.examine(each).payload == payload for each, payload in zip(twice, payloads, strict=True)
+            ),
+            "second_mark_reads": sum(other.examine(each).payload == b"another1" for each in twice),
+        },
+    )
+
+
+def _residual(image: Pixels) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    from scipy import ndimage
+
+    plane = image.mean(axis=2)
+    return np.asarray(plane - ndimage.median_filter(plane, 5))
+
+
+def _plus(image: Pixels, change: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Pixels:
+    return np.clip(np.rint(image + change[..., None]), 0, 255).astype(np.uint8)
 
 
 def report() -> None:
@@ -312,7 +383,7 @@ def _tail() -> None:
 def main() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("robust", "false-positives", "speed", "report"))
+    parser.add_argument("what", choices=("robust", "false-positives", "speed", "security", "report"))
     parser.add_argument("--schemes", nargs="+", default=["lattice", "dwtDct", "dwtDctSvd"])
     parser.add_argument("--sizes", nargs="+", type=int, default=[512, 1024])
     parser.add_argument("--covers", type=int, default=28)
@@ -326,6 +397,8 @@ def main() -> None:
         false_positives(given.trials)
     elif given.what == "speed":
         speed(given.rounds)
+    elif given.what == "security":
+        security(given.trials)
     else:
         report()
 

@@ -26,7 +26,9 @@ def test_everything_derived_is_frozen() -> None:
     """A mark has to be readable in ten years: these values may never change under ``org.sdsafe.lattice.1``."""
     keys = KeySchedule(bytes(range(32)))
     assert keys.key_id == "e9452786"
-    assert keys.stream(b"carrier").uniform(2).tolist() == pytest.approx([0.6650331582562813, 0.32685405971559833], abs=1e-14)
+    assert keys.stream(b"carrier").uniform(2).tolist() == pytest.approx(
+        [0.6650331582562813, 0.32685405971559833], abs=1e-14
+    )
 
 
 def test_labels_and_contexts_are_independent() -> None:
