@@ -94,8 +94,9 @@ def _blocks(plane: Floats) -> Floats:
     """Return the 4x4 blocks of the Haar approximation, (N, 4, 4), row by row; LL is half the sum of four pixels."""
     rows, columns = (side // _BLOCK_PIXELS for side in plane.shape)
     cut = plane[: rows * _BLOCK_PIXELS, : columns * _BLOCK_PIXELS]
-    approximation: Floats = cut.reshape(rows, _BLOCK, 2, columns, _BLOCK, 2).sum(axis=(2, 5)) / np.float32(2)
-    return approximation.transpose(0, 2, 1, 3).reshape(-1, _BLOCK, _BLOCK)
+    # Four slices: a sum over two axes at once takes five times as long.
+    approximation: Floats = (cut[::2, ::2] + cut[::2, 1::2] + cut[1::2, ::2] + cut[1::2, 1::2]) / np.float32(2)
+    return approximation.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3).reshape(-1, _BLOCK, _BLOCK)
 
 
 def _spread(blocks: Floats, height: int, width: int) -> Floats:
