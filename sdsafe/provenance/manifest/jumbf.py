@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cbor2
@@ -68,6 +69,7 @@ class Box:
     toggles: int = 0
 
 
+@lru_cache(maxsize=1)  # signing and reading back look at one and the same store five times
 def parse(store: bytes) -> Box:
     """Return the one superbox that ``store`` is.
 
