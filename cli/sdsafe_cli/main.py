@@ -27,6 +27,7 @@ _TABLE: Mapping[str, _Entry] = {
     "verify": _Entry("verify", "Prove where a picture comes from; exit 0 only if it is shown."),
     "inspect": _Entry("inspect", "Report everything a picture carries, without judging."),
     "policy": _Entry("policy", "Try prompts against policy packs."),
+    "watermark": _Entry("watermark", "Try the watermark: write, read, attack, measure false positives."),
     "models": _Entry("models", "Pull, verify and list weights."),
     "keys": _Entry("keys", "Make and check signing credentials."),
     "ledger": _Entry("ledger", "Show, prove and audit the record of releases."),

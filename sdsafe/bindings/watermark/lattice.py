@@ -40,13 +40,23 @@ _LEAST_DB = 34.0
 _RESCUE_DB = (41.0, 39.0, 37.0, 35.0)
 
 
+class _Codec:
+    """Everything that is derived from one key."""
+
+    def __init__(self, key: bytes, allowed: int) -> None:
+        self.keys = keys.KeySchedule(key)
+        self.framing = Framing(self.keys)
+        self.carrier = Carrier(self.keys)
+        self.reader = Reader(self.carrier, self.framing, Searcher(self.carrier), allowed)
+
+
 class LatticeWatermarker:
     """The asset id in a keyed lattice mark. Deterministic: picture, payload and key determine every pixel."""
 
     def __init__(
         self, key: bytes, *, quality: str = "robust", false_positive_rate: float = statistics.DEFAULT_RATE
     ) -> None:
-        """Derive the mark of ``key``.
+        """Mark and read with ``key``.
 
         Args:
             key: 32 secret bytes; whoever has them can read and forge.
@@ -63,29 +73,34 @@ class LatticeWatermarker:
                 f"lattice: a false-positive rate of {false_positive_rate} cannot be kept",
                 hint="The least that 32 check bits can keep is 2.4e-10, the default is 1e-6.",
             )
-        self._keys = keys.KeySchedule(key)
         self._quality = quality
-        self._framing = Framing(self._keys)
-        self._carrier = Carrier(self._keys)
-        allowed = statistics.allowance(false_positive_rate)
-        self._reader = Reader(self._carrier, self._framing, Searcher(self._carrier), allowed)
+        self._rate = false_positive_rate
+        self._key: bytes | None = key
+        self._made_at: Path | None = None
+        self._parts: _Codec | None = None
 
     @classmethod
     def configure(cls, places: Places, options: Mapping[str, object]) -> Self:
-        """Take the key from the state folder, or from the option ``key_file``; the first use makes one.
+        """Take the key from the state folder, or from the option ``key_file``.
+
+        In the state folder the first *embedding* makes one. Reading makes nothing: an auditor's machine stays as it
+        was, and says that it has no key.
 
         Raises:
             PluginError: An option is unknown or has the wrong type.
-            WatermarkError: The key cannot be read or made.
+            WatermarkError: The named key cannot be read.
         """
         known: dict[str, type] = {"key_file": str, "quality": str, "false_positive_rate": float}
         for name, value in options.items():
             if not isinstance(value, known.get(name, ())):
                 raise PluginError(f"lattice: option {name!r} is unknown or has the wrong type")
         named = options.get("key_file")
-        key = keys.load_or_make(places.state / KEY_FILE) if named is None else keys.read_key(_path(str(named)))
         quality, rate = options.get("quality", "robust"), options.get("false_positive_rate", statistics.DEFAULT_RATE)
-        return cls(key, quality=str(quality), false_positive_rate=float(str(rate)))
+        key = bytes(keys.KEY_BYTES) if named is None else keys.read_key(Path(str(named)).expanduser())
+        made = cls(key, quality=str(quality), false_positive_rate=float(str(rate)))
+        if named is None:
+            made._key, made._made_at = None, places.state / KEY_FILE
+        return made
 
     @property
     def alg(self) -> str:
@@ -104,8 +119,8 @@ class LatticeWatermarker:
 
     @property
     def key_id(self) -> str:
-        """Eight hexadecimal digits that name the key in a manifest."""
-        return self._keys.key_id
+        """Eight hexadecimal digits that name the key in a manifest; ``WatermarkError`` where there is none."""
+        return self._codec(make=False).keys.key_id
 
     def embed(self, images: Sequence[Pixels], payloads: Sequence[bytes], /) -> list[Pixels]:
         """Return marked copies, each read back from the very pixels that are returned.
@@ -129,10 +144,14 @@ class LatticeWatermarker:
         return [self._detection(self.examine(image)) for image in images]
 
     def examine(self, image: Pixels) -> Reading:
-        """Return what was read from one image, and where; ``detect`` with everything that was learned."""
+        """Return what was read from one image, and where; ``detect`` with everything that was learned.
+
+        Raises:
+            WatermarkError: ``watermark.no-key``: there is no key here to read with.
+        """
         if not is_pixels(image) or min(image.shape[:2]) < _READABLE_SIDE:
             return Reading(None, 0, 0.0)
-        return self._reader.read(frame.luma(image))
+        return self._codec(make=False).reader.read(frame.luma(image))
 
     def write(self, image: Pixels, payload: bytes) -> Written:
         """Return one marked image with its quality, and what the closed loop found.
@@ -141,15 +160,16 @@ class LatticeWatermarker:
             WatermarkError: As `embed`.
         """
         _require_room(image)
-        ready = embedding.prepare(image, payload, self._carrier, self._framing, self._keys)
+        codec = self._codec(make=True)
+        ready = embedding.prepare(image, payload, codec.carrier, codec.framing, codec.keys)
         if self._quality == "robust":
-            written = strength.robust(image, ready, self._carrier, self._reader, payload)
+            written = strength.robust(image, ready, codec.carrier, codec.reader, payload)
         else:
-            written = strength.Written(*strength.standard(image, ready, self._carrier), (), ())
+            written = strength.Written(*strength.standard(image, ready, codec.carrier), (), ())
         for aim in (None, *_RESCUE_DB):
             if aim is not None:
-                written = strength.Written(*strength.at_psnr(image, ready, self._carrier, aim), (), ())
-            if self._reader.read(frame.luma(written.image), blind=False).payload == payload:
+                written = strength.Written(*strength.at_psnr(image, ready, codec.carrier, aim), (), ())
+            if codec.reader.read(frame.luma(written.image), blind=False).payload == payload:
                 quality = embedding.psnr(image, written.image)
                 if quality >= _LEAST_DB:
                     return strength.Written(written.image, quality, written.passed, written.failed)
@@ -158,6 +178,20 @@ class LatticeWatermarker:
             code="watermark.unreadable",
             hint="Try another seed or a larger size; pictures of pure black or white carry little.",
         )
+
+    def _codec(self, *, make: bool) -> _Codec:
+        """Return the parts, made once; the key is made by ``make`` where there is none yet."""
+        if self._key is None and self._made_at is not None:
+            if not make and not self._made_at.exists():
+                raise WatermarkError(
+                    "there is no watermark key on this machine, so no mark can be looked for",
+                    code="watermark.no-key",
+                    hint="Name the key with the option key_file; whoever marks pictures keeps it.",
+                )
+            self._key = keys.load_or_make(self._made_at)
+        if self._parts is None:
+            self._parts = _Codec(self._key or b"", statistics.allowance(self._rate))
+        return self._parts
 
     def _detection(self, reading: Reading) -> Detection:
         if reading.payload is None:
@@ -168,10 +202,6 @@ class LatticeWatermarker:
             p_value=statistics.p_value(reading.messages),
             corrected=reading.corrected,
         )
-
-
-def _path(name: str) -> Path:
-    return Path(name).expanduser()
 
 
 def _require_room(image: Pixels) -> None:

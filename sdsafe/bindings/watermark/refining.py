@@ -88,7 +88,7 @@ def refined(
     score, damping = float((weight @ turned.real).sum()), 0.1
     for _ in range(_ROUNDS):
         slope, curve = _equations(blocks, where, turned, weight, tilt=tilt)
-        step = np.linalg.solve(curve + np.diag(damping * np.diag(curve) + 1e-9 * np.trace(curve)), slope)
+        step = np.linalg.solve(curve + np.diag(damping * np.diag(curve) + 1e-9 * np.trace(curve) + 1e-30), slope)
         moved = _moved(where, np.asarray(step, np.float64))
         candidate = blocks.turned(moved)
         value = float((weight @ candidate.real).sum())

@@ -108,5 +108,5 @@ def settled(
         slope = 2 * np.pi * (turned.imag @ index)
         # Curvature from magnitudes: positive definite wherever it starts.
         curve = 4 * np.pi**2 * (index.T * np.abs(turned)) @ index
-        shift += np.clip(np.linalg.solve(curve + 1e-9 * np.trace(curve) * np.eye(2), slope), -0.02, 0.02)
+        shift += np.clip(np.linalg.solve(curve + (1e-9 * np.trace(curve) + 1e-30) * np.eye(2), slope), -0.02, 0.02)
     return shift

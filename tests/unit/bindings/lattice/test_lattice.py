@@ -159,13 +159,24 @@ def test_impossible_options_are_refused(options: dict[str, object]) -> None:
         LatticeWatermarker(KEY, **options)  # type: ignore[arg-type]
 
 
-def test_configure_makes_a_key_once_and_takes_another(tmp_path: Path) -> None:
+def test_the_first_embedding_makes_a_key_and_reading_makes_none(tmp_path: Path) -> None:
     places = Places(state=tmp_path / "state", cache=tmp_path / "cache")
-    first, again = (LatticeWatermarker.configure(places, {}) for _ in range(2))
-    assert first.key_id == again.key_id
+    picture = sample_picture()
+    reader = LatticeWatermarker.configure(places, {})
+    for ask in (lambda: reader.detect([picture]), lambda: reader.key_id):
+        with pytest.raises(WatermarkError) as caught:
+            ask()
+        assert caught.value.code == "watermark.no-key"
+    assert not places.state.exists()
+    (marked,) = LatticeWatermarker.configure(places, {"quality": "standard"}).embed([picture], [PAYLOAD])
+    assert reader.detect([marked])[0].payload == PAYLOAD
+
+
+def test_another_key_can_be_named(tmp_path: Path) -> None:
     other = tmp_path / "other.key"
     other.write_bytes(KEY)
-    assert LatticeWatermarker.configure(places, {"key_file": str(other)}).key_id == LatticeWatermarker(KEY).key_id
+    named = LatticeWatermarker.configure(Places(state=tmp_path, cache=tmp_path), {"key_file": str(other)})
+    assert named.key_id == LatticeWatermarker(KEY).key_id
 
 
 @pytest.mark.parametrize("options", [{"strength": 3}, {"key_file": 7}, {"false_positive_rate": "small"}])

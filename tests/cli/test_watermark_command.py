@@ -1,0 +1,95 @@
+"""``sdsafe watermark`` through the shell's eyes."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdsafe.testing.samples import sample_picture
+from sdsafe_cli.main import run as run_sdsafe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def sdsafe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(sample_picture(height=300, width=320)).save(tmp_path / "plain.png")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            run_sdsafe()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return call
+
+
+def test_what_embed_writes_detect_reads(sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    code, out, _ = sdsafe(
+        "watermark", "embed", "plain.png", "-o", "m.png", "--id", "0011223344556677", "--difference", "d.png", "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["id"] == "0011223344556677"
+    assert json.loads(out)["psnr_db"] > 36.9
+    code, out, err = sdsafe("watermark", "detect", "m.png")
+    assert (code, out) == (0, "0011223344556677\n")
+    assert "p-value" in err
+    difference = np.array(Image.open(tmp_path / "d.png")).astype(float)
+    assert abs(difference.mean() - 128) < 3
+    assert difference.std() > 3
+
+
+def test_an_unmarked_picture_is_not_shown_to_be_anything(sdsafe: Callable[..., tuple[int, str, str]]) -> None:
+    assert sdsafe("watermark", "embed", "plain.png", "-o", "m.png", "--quality", "standard")[0] == 0
+    code, out, err = sdsafe("watermark", "detect", "plain.png")
+    assert (code, out) == (5, "")
+    assert "says nothing" in err
+
+
+def test_without_a_key_nothing_can_be_looked_for(sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    code, _, err = sdsafe("watermark", "detect", "plain.png")
+    assert code == 1
+    assert "key" in err
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("bad", ["xyz", "00", "00112233445566778899"])
+def test_a_wrong_id_is_a_usage_error(sdsafe: Callable[..., tuple[int, str, str]], bad: str) -> None:
+    assert sdsafe("watermark", "embed", "plain.png", "-o", "m.png", "--id", bad)[0] == 2
+
+
+def test_nothing_is_overwritten_unasked(sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    (tmp_path / "m.png").write_bytes(b"mine")
+    assert sdsafe("watermark", "embed", "plain.png", "-o", "m.png", "--quality", "standard")[0] == 1
+    assert (tmp_path / "m.png").read_bytes() == b"mine"
+
+
+def test_false_positives_are_measured_over_a_folder(sdsafe: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = sdsafe("watermark", "fpr", ".", "--keys", "2", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["readings"], found["false"]) == (2, 0)
+    assert found["bound_from_messages"] < found["bound_promised"]
+
+
+@pytest.mark.slow
+def test_bench_draws_where_the_mark_stops(sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    code, out, _ = sdsafe("watermark", "bench", "plain.png", "-o", "curve.png", "--json")
+    curves = json.loads(out)["curves"]
+    assert code == 0
+    assert curves["JPEG quality"][0] == [90, True]
+    assert Image.open(io.BytesIO((tmp_path / "curve.png").read_bytes())).width > 300
