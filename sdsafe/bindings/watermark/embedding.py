@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Prepared", "added", "prepare", "psnr", "psnr_of"]
 
-_GRID = 256
-_CANCEL = 1.2  # of the interference: the margin covers what the rounding to pixels loses
-_MOST = 3.0  # times the amplitude of a line without interference
-_RESPONSE = 0.83  # of the mark left by high-pass and limiter, relative to mask over contrast (measured: 0.81 to 0.86)
+GRID = 256
+CANCEL = 1.2  # of the interference: the margin covers what the rounding to pixels loses
+MOST = 3.0  # times the amplitude of a line without interference
+RESPONSE = 0.83  # of the mark left by high-pass and limiter, relative to mask over contrast (measured: 0.81 to 0.86)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,31 +58,27 @@ def prepare(image: Pixels, payload: bytes, carrier: Carrier, framing: Framing, k
     values, _ = folding.fold(seen, where).lines(carrier.index)
     turned = values * carrier.phase.conj()
     heard = float(np.mean(mask * frame.sensitivity(contrast)))
-    response = _RESPONSE * heard / np.sqrt(2 * len(carrier.index))
+    response = RESPONSE * heard / np.sqrt(2 * len(carrier.index))
     host = np.stack([turned.real, turned.imag], axis=1) / (response * carrier.amplitude[:, None])
     shape = (plane.shape[0], plane.shape[1])
-    return Prepared(host, carrier.symbols(framing.encoded(payload)), mask, where, cells(where, shape, 1, _GRID))
+    return Prepared(host, carrier.symbols(framing.encoded(payload)), mask, where, cells(where, shape, 1, GRID))
 
 
 def pattern(ready: Prepared, carrier: Carrier, strength: float) -> npt.NDArray[np.float32]:
     """Return what to add to the luma of the canonical frame, grey levels."""
     host, wanted = ready.host / strength, ready.symbols
     sign = np.sign(wanted)
-    with_host = sign * np.clip(np.abs(wanted) - _CANCEL * sign * host, 0, _MOST)
-    symbols = np.where(wanted != 0, with_host, -_CANCEL * np.clip(host, -1, 1) / 2)
-    tile = carrier.tile(symbols.astype(np.float32), _GRID)
+    with_host = sign * np.clip(np.abs(wanted) - CANCEL * sign * host, 0, MOST)
+    symbols = np.where(wanted != 0, with_host, -CANCEL * np.clip(host, -1, 1) / 2)
+    tile = carrier.tile(symbols.astype(np.float32), GRID)
     return tile.ravel()[ready.cells].reshape(ready.mask.shape) * (ready.mask * np.float32(strength))
 
 
 def added(image: Pixels, change: npt.NDArray[np.float32]) -> Pixels:
     """Return the picture with a change of the canonical frame's luma added to its pixels."""
-    height, width = image.shape[:2]
-    longest = min(height, width) * change.shape[1 if width > height else 0] // min(change.shape)
-    inner = (min(height, longest), min(width, longest))
-    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    change = frame.resampled(change, inner)
     marked = image.copy()
-    part = marked[top : top + inner[0], left : left + inner[1]]
+    part = marked[frame.framed(image.shape[0], image.shape[1])]
+    change = frame.resampled(change, (part.shape[0], part.shape[1]))
     for channel in range(3):
         moved = part[..., channel] + change * DIRECTION[channel]
         part[..., channel] = np.clip(np.rint(moved, out=moved), 0, 255, out=moved)

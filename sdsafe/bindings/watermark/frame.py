@@ -25,6 +25,7 @@ __all__ = [
     "SHORT_SIDE",
     "canonical",
     "frame_shape",
+    "framed",
     "front_end",
     "local_contrast",
     "luma",
@@ -35,13 +36,13 @@ __all__ = [
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G, B (ITU-R BT.601), as in JPEG."""
 SHORT_SIDE = 512
-_LONGEST = 2048  # pixels of the frame; longer panoramas are read and written at the middle
+LONGEST = 2048  # pixels of the frame; longer panoramas are read and written at the middle
 
-_SMOOTH = 3.5  # pixels: what varies more slowly is the picture's, not the mark's
-_NEIGHBOURHOOD = 5.0
+SMOOTH = 3.5  # pixels: what varies more slowly is the picture's, not the mark's
+NEIGHBOURHOOD = 5.0
 FLOOR = 3.0
 """Grey levels added to local contrast: what counts as flat."""
-_BEYOND = 0.6  # contrast hides a mark less than in proportion, so flat areas know more about it
+BEYOND = 0.6  # contrast hides a mark less than in proportion, so flat areas know more about it
 CLIP = 3.0
 """Multiples of local contrast at which the front end saturates."""
 
@@ -57,6 +58,14 @@ def frame_shape(height: int, width: int) -> tuple[int, int]:
     return round(height * factor), round(width * factor)
 
 
+def framed(height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a picture that its frame shows: all, or the middle of a panorama."""
+    longest = min(height, width) * LONGEST // SHORT_SIDE
+    inside = (min(height, longest), min(width, longest))
+    top, left = (height - inside[0]) // 2, (width - inside[1]) // 2
+    return slice(top, top + inside[0]), slice(left, left + inside[1])
+
+
 def resampled(plane: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Return ``plane`` at another size, bicubic and without aliasing; centres stay centres."""
     if plane.shape == shape:
@@ -66,34 +75,31 @@ def resampled(plane: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDA
 
 
 def canonical(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the canonical frame of a luma plane, at most ``_LONGEST`` pixels long."""
-    height, width = plane.shape
-    longest = min(height, width) * _LONGEST // SHORT_SIDE
-    if max(height, width) > longest:
-        top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
-        plane = np.ascontiguousarray(plane[top : top + longest, left : left + longest])
+    """Return the canonical frame of a luma plane, at most ``LONGEST`` pixels long."""
+    rows, columns = framed(plane.shape[0], plane.shape[1])
+    plane = np.ascontiguousarray(plane[rows, columns])
     return resampled(plane, frame_shape(*plane.shape))
 
 
 def front_end(frame: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return what the detector looks at, about unit variance and limited, and the local contrast it divided by."""
-    detail = frame - _blurred(frame, _SMOOTH)
+    detail = frame - _blurred(frame, SMOOTH)
     contrast = local_contrast(detail)
     level = contrast + np.float32(FLOOR)
     ratio = detail / (level * np.float32(CLIP))
     np.tanh(ratio, out=ratio)
-    ratio *= np.power(level, np.float32(-_BEYOND), out=level)
+    ratio *= np.power(level, np.float32(-BEYOND), out=level)
     return ratio, contrast
 
 
 def sensitivity(contrast: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return how much the front end's output changes per grey level of a mark too small to saturate it."""
-    return np.asarray(np.power(contrast + np.float32(FLOOR), np.float32(-1 - _BEYOND)) / np.float32(CLIP))
+    return np.asarray(np.power(contrast + np.float32(FLOOR), np.float32(-1 - BEYOND)) / np.float32(CLIP))
 
 
 def local_contrast(detail: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the local standard deviation of a high-passed plane, in grey levels."""
-    variance = _blurred(np.square(detail), _NEIGHBOURHOOD)
+    variance = _blurred(np.square(detail), NEIGHBOURHOOD)
     return np.sqrt(np.maximum(variance, 0, out=variance), out=variance)
 
 

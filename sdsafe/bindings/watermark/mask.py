@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DIRECTION", "perceptual_mask"]
 
-_APART = 6  # pixels from a pixel to the windows around it: they do not contain it
-_WINDOW = 7
-_EXPONENT = 0.7
-_DARK, _BRIGHT = 50.0, 235.0
-_LEAST = 0.45  # of the strength in mid-grey, at black
-_MOST_ACTIVITY = 40.0
+APART = 6  # pixels from a pixel to the windows around it: they do not contain it
+WINDOW = 7
+EXPONENT = 0.7
+DARK, BRIGHT = 50.0, 235.0
+LEAST = 0.45  # of the strength in mid-grey, at black
+MOST_ACTIVITY = 40.0
 
 _TOWARDS_LUMA = 0.5
 DIRECTION = _TOWARDS_LUMA * LUMA / np.square(LUMA).sum() + np.float32(1 - _TOWARDS_LUMA)
@@ -37,23 +37,23 @@ grain green and violet; equal parts are neutral. Halfway costs 0.35 dB over the 
 def perceptual_mask(frame: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the relative strength at each pixel of a luma plane (0 to 255): positive, about 2 where it is flat."""
     contrast = _spread(frame)
-    activity = np.minimum(_least_around(contrast), np.float32(_MOST_ACTIVITY)) + np.float32(FLOOR)
-    light = np.clip(frame / np.float32(_DARK), _LEAST, 1) * np.clip((275 - frame) / (275 - _BRIGHT), _LEAST, 1)
-    return np.asarray(np.power(activity, np.float32(_EXPONENT)) * light, np.float32)
+    activity = np.minimum(_least_around(contrast), np.float32(MOST_ACTIVITY)) + np.float32(FLOOR)
+    light = np.clip(frame / np.float32(DARK), LEAST, 1) * np.clip((275 - frame) / (275 - BRIGHT), LEAST, 1)
+    return np.asarray(np.power(activity, np.float32(EXPONENT)) * light, np.float32)
 
 
 def _spread(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the standard deviation in a small window, grey levels."""
     centred = plane - np.float32(128)  # keeps single precision exact enough
-    mean = ndimage.uniform_filter(centred, _WINDOW, mode="reflect")
-    square = ndimage.uniform_filter(np.square(centred), _WINDOW, mode="reflect")
+    mean = ndimage.uniform_filter(centred, WINDOW, mode="reflect")
+    square = ndimage.uniform_filter(np.square(centred), WINDOW, mode="reflect")
     return np.asarray(np.sqrt(np.maximum(square - np.square(mean), 0)))
 
 
 def _least_around(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    padded = np.pad(plane, _APART, mode="edge")
+    padded = np.pad(plane, APART, mode="edge")
     height, width = plane.shape
-    near = slice(_APART, _APART + height), slice(_APART, _APART + width)
-    least = np.minimum(padded[:height, near[1]], padded[2 * _APART :, near[1]])
+    near = slice(APART, APART + height), slice(APART, APART + width)
+    least = np.minimum(padded[:height, near[1]], padded[2 * APART :, near[1]])
     np.minimum(least, padded[near[0], :width], out=least)
-    return np.asarray(np.minimum(least, padded[near[0], 2 * _APART :], out=least))
+    return np.asarray(np.minimum(least, padded[near[0], 2 * APART :], out=least))

@@ -34,12 +34,13 @@ __all__ = ["FLOOR_DB", "Written", "robust", "standard"]
 
 VISIBILITY = 0.28
 """Strength of the standard quality, in units of the perceptual mask."""
-_BEST_DB, _WORST_DB = 43.5, 38.0
+BEST_DB, WORST_DB = 43.5, 38.0
 _FIRST_DB = 44.5  # where the loop begins at best: what is sure to be kept costs nothing in easy pictures
 FLOOR_DB = 37.0
 """Least PSNR of the robust quality."""
 _STEP_DB = 1.0
-_SETTLED_DB = 0.05
+SETTLED_DB = 0.05
+ROUNDS = 6
 _THUMBNAIL_DB, _DENOISED_DB = 42.5, 43.5  # these two ask for more than they are worth in some pictures
 _WIENER, _NOISE = 7, np.float32(9.0)  # pixels; squared grey levels
 _LARGE = 768  # pixels: a half-size thumbnail of less keeps too little of the mark
@@ -63,16 +64,16 @@ class Written:
 def standard(image: Pixels, ready: Prepared, carrier: Carrier) -> tuple[Pixels, float]:
     """Return the marked picture and its PSNR at the strength that the mask allows, within the limits."""
     change = embedding.pattern(ready, carrier, VISIBILITY)
-    aim = min(max(embedding.psnr_of(change), _WORST_DB), _BEST_DB)
+    aim = min(max(embedding.psnr_of(change), WORST_DB), BEST_DB)
     return at_psnr(image, ready, carrier, aim)
 
 
 def at_psnr(image: Pixels, ready: Prepared, carrier: Carrier, aim: float) -> tuple[Pixels, float]:
     """Return the marked picture at about the PSNR ``aim``, and what it is without clipping."""
     strength, change = VISIBILITY, embedding.pattern(ready, carrier, VISIBILITY)
-    for _ in range(6):
+    for _ in range(ROUNDS):
         off = embedding.psnr_of(change) - aim
-        if abs(off) < _SETTLED_DB:
+        if abs(off) < SETTLED_DB:
             break
         strength *= 10 ** (off / 20)
         change = embedding.pattern(ready, carrier, strength)
@@ -82,7 +83,7 @@ def at_psnr(image: Pixels, ready: Prepared, carrier: Carrier, aim: float) -> tup
 def robust(image: Pixels, ready: Prepared, carrier: Carrier, reader: Reader, payload: bytes) -> Written:
     """Strengthen until the mark reads after every attack of the loop, each down to its own quality floor."""
     allowed = embedding.psnr_of(embedding.pattern(ready, carrier, VISIBILITY))
-    aim = min(max(allowed, _WORST_DB), _FIRST_DB)
+    aim = min(max(allowed, WORST_DB), _FIRST_DB)
     passed: dict[str, None] = {}
     while True:
         marked, quality = at_psnr(image, ready, carrier, aim)
@@ -92,7 +93,7 @@ def robust(image: Pixels, ready: Prepared, carrier: Carrier, reader: Reader, pay
                 passed[name] = None
             else:
                 failed.append(name)
-                if quality > floor + _SETTLED_DB:
+                if quality > floor + SETTLED_DB:
                     aim = max(quality - _STEP_DB, floor)
                     break
         else:
