@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from sdsafe.provenance.signing.credentials import init_development
 
 from sdsafe.api import open_pipeline
 from sdsafe.core.places import Places
 from sdsafe.core.request import GenerationRequest, ModelRef, Size
+from sdsafe.provenance.signing.credentials import init_development
 from sdsafe.settings import Settings
 
 if TYPE_CHECKING:

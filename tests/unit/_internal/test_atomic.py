@@ -85,7 +85,7 @@ def test_replace_swaps_the_content(tmp_path: Path, way: str) -> None:
         ("fsync", errno.EIO, "asset.unwritable"),
     ],
 )
-def test_a_failing_disk_leaves_nothing_new(  # noqa: PLR0917 - fixtures and cases
+def test_a_failing_disk_leaves_nothing_new(
     tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch, write: object, failing: str, number: int, code: str
 ) -> None:
     target = tmp_path / "a.bin"
