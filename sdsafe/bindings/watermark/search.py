@@ -1,7 +1,7 @@
-"""Blind search for the lattice: scale, rotation, mirror and aspect, from the spectrum alone. Pure.
+"""Blind search for the lattice: scale, rotation, mirror, aspect and slight bending, from the spectrum alone. Pure.
 
 A crop moves the phases of the spectrum and leaves its magnitudes; turning and scaling move the lines together. So the
-constellation of template lines is first looked for in magnitudes, over a grid of 450,000 shapes (a table look-up per
+constellation of template lines is first looked for in magnitudes, over a grid of 550,000 shapes (a table look-up per
 line and shape), then the best shapes are compared with phases at all shifts, and the best of those climb to a finer
 shape. `refining` does the rest.
 """
@@ -30,13 +30,15 @@ _SCALES = np.exp(np.arange(np.log(0.55), np.log(1.8), 0.006))
 _ANGLES = np.deg2rad(np.arange(0, 180, 0.2))  # the other half of the circle is the conjugate
 _ASPECTS = np.exp(np.arange(-0.34, 0.341, 0.006) / 2)
 _NYQUIST = 0.48
-SHAPES = 2 * len(_SCALES) * len(_ANGLES) + 4 * len(_SCALES) * len(_ASPECTS)
+_BENT = np.arange(-0.07, 0.0701, 0.01)
+"""What perspective does to the middle of a picture: every entry of its matrix by itself."""
+SHAPES = 2 * len(_BENT) ** 4 + 2 * len(_SCALES) * len(_ANGLES) + 4 * len(_SCALES) * len(_ASPECTS)
 """How many shapes are tried."""
 
 _WHITENING = 25
 _LIMIT = 12.0  # of whitened power
 _LEAST_LINES = 8
-_PEAK = 7
+_PEAKS = {2: 7, 4: 3}  # a peak is higher than this many grid points each way, by dimensions of the grid
 _COHERENT = 240
 _CLIMBERS = (32, 10)
 _STEPS = (0.003, 0.0015)
@@ -47,15 +49,15 @@ class _Table:
     """A grid of shapes: inverse matrices from picture to frame, and where their lines fall in the spectrum."""
 
     inverse: npt.NDArray[np.float32]
-    """(rows, columns, 2, 2)."""
+    """(*grid, 2, 2)."""
     cells: npt.NDArray[np.int32]
-    """(lines, rows * columns); the last cell of the map stands for "beyond the spectrum"."""
+    """(lines, shapes); the last cell of the map stands for "beyond the spectrum"."""
     weight: npt.NDArray[np.float32]
-    """One over the root of the number of lines inside, (rows * columns,)."""
+    """One over the root of the number of lines inside, (shapes,)."""
 
 
 class Searcher:
-    """Looks for the lattice of one key. Its tables (45 MB) are made on first use and kept."""
+    """Looks for the lattice of one key. Its tables (55 MB) are made on first use and kept."""
 
     def __init__(self, carrier: Carrier) -> None:
         """Remember whose lattice."""
@@ -89,6 +91,8 @@ class Searcher:
                 stretch[..., 0, 0] = 1 / (_SCALES[:, None] * _ASPECTS)
                 stretch[..., 1, 1] = 1 / (_SCALES[:, None] / _ASPECTS)
                 tables.append(self._table(mirror @ quarter_turn(-turn) @ stretch))
+            bent = np.stack(np.meshgrid(_BENT, _BENT, _BENT, _BENT, indexing="ij"), axis=-1)
+            tables.append(self._table(mirror @ (np.eye(2) + bent.reshape(*bent.shape[:-1], 2, 2))))
         return tables
 
     def _table(self, inverse: npt.NDArray[np.float64]) -> _Table:
@@ -115,8 +119,8 @@ class Searcher:
             total = np.zeros(table.cells.shape[1], np.float32)
             for row in table.cells:
                 total += score[row]
-            grid = (total * table.weight).reshape(table.inverse.shape[:2])
-            peaks = np.flatnonzero(grid == ndimage.maximum_filter(grid, _PEAK, mode="nearest"))
+            grid = (total * table.weight).reshape(table.inverse.shape[:-2])
+            peaks = np.flatnonzero(grid == ndimage.maximum_filter(grid, _PEAKS[grid.ndim], mode="nearest"))
             best = peaks[np.argsort(-grid.ravel()[peaks], kind="stable")[: _COHERENT // 2]]
             scores.append(grid.ravel()[best])
             shapes.append(table.inverse.reshape(-1, 2, 2)[best])
