@@ -34,12 +34,16 @@ class Probe(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 32, 64, 128, 192)
-        layers: list[nn.Module] = []
+        widths = (32, 64, 128, 192)
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, widths[0], 5, padding=2, stride=2),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+        ]
         for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
-            layers += [nn.Conv2d(after, after, 3, padding=1, stride=2), nn.BatchNorm2d(after), nn.ReLU()]
-        self.body = nn.Sequential(*layers)
+            layers += [nn.Conv2d(before, after, 3, padding=1, stride=2), nn.BatchNorm2d(after), nn.ReLU()]
+            layers += [nn.Conv2d(after, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+        self.body = nn.Sequential(*layers).to(memory_format=torch.channels_last)
         self.heads = nn.ModuleDict(
             {
                 name: nn.Sequential(nn.Linear(widths[-1] * 9, 256), nn.ReLU(), nn.Linear(256, len(values)))
@@ -67,7 +71,7 @@ def prepare(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
 
 def _drawn(first: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     made = [scenes.sample(first + index) for index in range(count)]
-    pictures = torch.cat([prepare(scenes.draw(scene, 2 * SIZE)[None]) for scene in made])
+    pictures = torch.cat([prepare(scenes.draw(scene, SIZE)[None]) for scene in made])
     return (pictures * 127.5).round().to(torch.int8), torch.tensor([truth(scene) for scene in made])
 
 
@@ -84,7 +88,7 @@ def _worn(pictures: torch.Tensor) -> torch.Tensor:
     return torch.roll(pictures, (dy, dx), (2, 3))
 
 
-def train_probe(drawings: int = 12_000, epochs: int = 8, batch: int = 64) -> Probe:
+def train_probe(drawings: int = 8_000, epochs: int = 5, batch: int = 64) -> Probe:
     """Return a trained probe."""
     torch.manual_seed(31)
     pictures, answers = _drawn(TRAIN_SEEDS, drawings)
@@ -94,8 +98,12 @@ def train_probe(drawings: int = 12_000, epochs: int = 8, batch: int = 64) -> Pro
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     for step in range(steps):
         chosen = torch.randint(drawings, (batch,))
-        logits = probe(_worn(pictures[chosen].float() / 127.5))
-        losses = [functional.cross_entropy(logits[name], answers[chosen, place]) for place, name in enumerate(LABELS)]
+        worn = _worn(pictures[chosen].float() / 127.5).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = probe(worn)
+        losses = [
+            functional.cross_entropy(logits[name].float(), answers[chosen, place]) for place, name in enumerate(LABELS)
+        ]
         loss = torch.stack(losses).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,6 +2,9 @@
 
     python benchmarks/scenes_quality.py [--count 500] [--cache FOLDER]
 
+Parts already measured for the same weights are kept in the cache, so a run that was cut off goes on. Several processes
+may share the captions (`--parts agreement --first N --count M`); the last run without `--parts` writes the result.
+
 Captions are of combinations of kind, colour and terrain that training never saw. A probe that shares no picture with
 the training says what generated pictures show; its own accuracy on drawings is in the result. Every share has a 95 %
 Wilson interval. Writes ``results/scenes_quality.json``.
@@ -10,6 +13,8 @@ Wilson interval. Writes ``results/scenes_quality.json``.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import math
 import sys
 import time
@@ -36,10 +41,9 @@ from scipy.ndimage import gaussian_filter
 
 import sdsafe_scenes
 from train import captions, scenes
-from train.vocabulary import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -87,32 +91,39 @@ def _make(pipe: Any, prompts: list[str], seeds: list[int], **more: Any) -> Pixel
     return np.asarray(np.round(made * 255), np.uint8)
 
 
-def agreement(pipe: Any, probe: probing.Probe, count: int, batch: int = 10) -> dict[str, Any]:
-    """Ask the probe whether generated pictures show what held-out captions say."""
-    chosen = held_out_scenes(count)
-    right = torch.tensor([probing.truth(scene) for scene in chosen])
-    seen = []
-    for start in range(0, count, batch):
+def generate_answers(pipe: Any, probe: probing.Probe, cache: Path, span: range, batch: int = 10) -> None:
+    """Generate pictures of held-out captions and keep the probe's answers, batch by batch, under `cache`."""
+    chosen = held_out_scenes(span.stop)
+    for start in range(span.start, span.stop, batch):
+        kept = cache / f"answers-{start:05d}.json"
+        if kept.exists():
+            continue
         part = chosen[start : start + batch]
         prompts = [captions.caption(scene, 0, plain=True) for scene in part]
         pixels = _make(pipe, prompts, list(range(start, start + len(part))))
-        seen.append(probing.answers(probe, probing.prepare(pixels)))
+        kept.write_text(json.dumps(probing.answers(probe, probing.prepare(pixels)).tolist()), encoding="utf-8")
         print("agreement", start + len(part), flush=True)
-    hits = torch.cat(seen) == right
+
+
+def agreement(cache: Path, batch: int = 10) -> dict[str, Any]:
+    """Compare the kept answers, from the first caption to the first gap, with what the captions say."""
+    seen: list[list[int]] = []
+    while (kept := cache / f"answers-{len(seen):05d}.json").exists():
+        seen += json.loads(kept.read_text(encoding="utf-8"))
+        if len(seen) % batch:
+            break
+    chosen = held_out_scenes(len(seen))
+    hits = torch.tensor(seen) == torch.tensor([probing.truth(scene) for scene in chosen])
     large = probing.largest_kinds()
     names = list(probing.LABELS)
-    is_large = [scene.main.kind in large for scene in chosen]
+    single = [scene.main.count == 1 and scene.second is None for scene in chosen]
     result = {name: _share(hits[:, place].tolist()) for place, name in enumerate(names)}
     kinds = hits[:, names.index("kind")].tolist()
+    is_large = [scene.main.kind in large for scene in chosen]
     result["kind_ten_largest"] = _share([hit for hit, big in zip(kinds, is_large, strict=True) if big])
-    single = [scene.main.count == 1 and scene.second is None for scene in chosen]
     for name in ("kind", "colour"):
         column = hits[:, names.index(name)].tolist()
         result[f"{name}_single_object"] = _share([hit for hit, one in zip(column, single, strict=True) if one])
-    result["by_kind"] = {
-        kind: _share([hit for hit, scene in zip(kinds, chosen, strict=True) if scene.main.kind == kind])
-        for kind in KINDS
-    }
     return result
 
 
@@ -274,34 +285,59 @@ def speed(pipe: Any, rounds: int) -> dict[str, Any]:
     return {"steps": STEPS, **timing(samples)}
 
 
-def main() -> None:
-    """Measure everything and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=500)
+def _weights_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(sdsafe_scenes.path().rglob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=500, help="held-out captions")
+    parser.add_argument("--first", type=int, default=0, help="first caption, where several processes share the work")
     parser.add_argument("--pictures", type=int, default=16, help="pictures for the editing and inversion parts")
-    parser.add_argument(
-        "--cache", type=Path, default=Path(".cache/scenes_probe"), help="where the trained probe is kept"
-    )
+    parser.add_argument("--cache", type=Path, default=Path(".cache/scenes"), help="where parts are kept")
+    parser.add_argument("--parts", nargs="*", help="measure only these parts and write no result")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", default="scenes_quality")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure what is not yet kept for these weights, and write the result."""
+    options = _options()
     torch.set_num_threads(options.threads)
     probe = probing.load_or_train(options.cache / "probe.safetensors")
+    cache = options.cache / _weights_digest()
+    cache.mkdir(parents=True, exist_ok=True)
     pipe = AutoPipelineForText2Image.from_pretrained(sdsafe_scenes.path(), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
-    measured = {
-        "settings": {"steps": STEPS, "guidance": GUIDANCE, "scheduler": "DDIMScheduler", "size": 512},
-        "probe_accuracy_on_unseen_drawings": probing.accuracy(probe),
-        "ten_largest_kinds": list(probing.largest_kinds()),
-        "speed_512": speed(pipe, 5),
-        "autoencoder": autoencoder(pipe, options.pictures * 2),
-        "repeatability": repeatability(pipe),
-        "ddim_inversion_guidance_1": inversion(pipe, options.pictures),
-        "image_to_image": image_to_image(pipe, probe, options.pictures),
-        "inpainting": inpainting(pipe, options.pictures),
-        "agreement_held_out_captions": agreement(pipe, probe, options.count),
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "probe_accuracy_on_unseen_drawings": lambda: dict(probing.accuracy(probe)),
+        "speed_512": lambda: speed(pipe, 5),
+        "autoencoder": lambda: autoencoder(pipe, options.pictures * 2),
+        "repeatability": lambda: repeatability(pipe),
+        "ddim_inversion_guidance_1": lambda: inversion(pipe, options.pictures),
+        "image_to_image": lambda: image_to_image(pipe, probe, options.pictures),
+        "inpainting": lambda: inpainting(pipe, options.pictures),
     }
-    write_result(options.output, measured)
+    wanted = [*parts, "agreement"] if options.parts is None else options.parts
+    for name in wanted:
+        kept = cache / f"{name}.json"
+        if name == "agreement":
+            generate_answers(pipe, probe, cache, range(options.first, options.first + options.count))
+        elif not kept.exists():
+            kept.write_text(json.dumps(parts[name]()), encoding="utf-8")
+            print(name, kept.read_text(encoding="utf-8"), flush=True)
+    if options.parts is None:
+        measured = {name: json.loads((cache / f"{name}.json").read_text(encoding="utf-8")) for name in parts}
+        settings = {"steps": STEPS, "guidance": GUIDANCE, "scheduler": "DDIMScheduler", "size": 512}
+        largest = list(probing.largest_kinds())
+        held_out = agreement(cache)
+        write_result(
+            "scenes_quality",
+            {"settings": settings, "ten_largest_kinds": largest, **measured, "agreement_held_out_captions": held_out},
+        )
 
 
 if __name__ == "__main__":

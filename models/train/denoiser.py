@@ -168,7 +168,7 @@ class Sitting:
 
     def learn(self, clean: torch.Tensor, tokens: torch.Tensor, left: float) -> float:
         """Take one step and return its loss."""
-        warmth = min(1.0, (self.step - self.first + 1) / 100)
+        warmth = min(1.0, (self.step + 1) / 100)
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate * warmth * (0.03 + 0.97 * min(1.0, left * 2.0))
         loss = loss_of(self.student, clean * self.factor, tokens, self.signal)

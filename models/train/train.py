@@ -1,18 +1,20 @@
-"""Trains the embedded model in stages: `autoencoder`, `latents`, `denoiser`, `export`; see README.md beside this file."""
+"""Trains the embedded model in stages: `autoencoder`, `latents`, `denoiser`, `export`, `grid`; see README.md beside this file."""
 
 import argparse
 from pathlib import Path
 
 import torch
 
-from train import autoencoder, denoiser, export, latents
+from train import autoencoder, denoiser, export, grid, latents
 from train.plan import Plan
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("autoencoder", "latents", "denoiser", "export", "sums"))
-    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints, logs and grids")
+    parser.add_argument("stage", choices=("autoencoder", "latents", "denoiser", "export", "grid", "sums"))
+    parser.add_argument(
+        "--work", type=Path, default=Path("build/scenes"), help="folder for checkpoints, logs and grids"
+    )
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=1e-3)
@@ -26,7 +28,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--init-from", type=Path, help="pipeline folder whose weights to start from")
     parser.add_argument("--rank", type=int, default=0, help="which of the denoiser's processes this is")
     parser.add_argument("--ranks", type=int, default=1, help="processes that train the denoiser together")
-    parser.add_argument("--target", type=Path, help="folder that export writes")
+    parser.add_argument("--target", type=Path, help="what export, grid or sums writes")
     return parser.parse_args()
 
 
@@ -56,6 +58,8 @@ def main() -> None:
             denoiser.train(plan)
         case "export":
             export.write(plan.work, options.target)
+        case "grid":
+            grid.write(options.init_from, options.target)
         case _:
             export.write_sums(options.target)
 
