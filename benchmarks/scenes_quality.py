@@ -19,6 +19,7 @@ import math
 import sys
 import time
 from contextlib import contextmanager
+from functools import cache as cache_result
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -307,25 +308,29 @@ def main() -> None:
     """Measure what is not yet kept for these weights, and write the result."""
     options = _options()
     torch.set_num_threads(options.threads)
-    probe = probing.load_or_train(options.cache / "probe.safetensors")
+
+    @cache_result
+    def probe() -> probing.Probe:
+        return probing.load_or_train(options.cache / "probe.safetensors")
+
     cache = options.cache / _weights_digest()
     cache.mkdir(parents=True, exist_ok=True)
     pipe = AutoPipelineForText2Image.from_pretrained(sdsafe_scenes.path(), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "probe_accuracy_on_unseen_drawings": lambda: dict(probing.accuracy(probe)),
+        "probe_accuracy_on_unseen_drawings": lambda: dict(probing.accuracy(probe())),
         "speed_512": lambda: speed(pipe, 5),
         "autoencoder": lambda: autoencoder(pipe, options.pictures * 2),
         "repeatability": lambda: repeatability(pipe),
         "ddim_inversion_guidance_1": lambda: inversion(pipe, options.pictures),
-        "image_to_image": lambda: image_to_image(pipe, probe, options.pictures),
+        "image_to_image": lambda: image_to_image(pipe, probe(), options.pictures),
         "inpainting": lambda: inpainting(pipe, options.pictures),
     }
     wanted = [*parts, "agreement"] if options.parts is None else options.parts
     for name in wanted:
         kept = cache / f"{name}.json"
         if name == "agreement":
-            generate_answers(pipe, probe, cache, range(options.first, options.first + options.count))
+            generate_answers(pipe, probe(), cache, range(options.first, options.first + options.count))
         elif not kept.exists():
             kept.write_text(json.dumps(parts[name]()), encoding="utf-8")
             print(name, kept.read_text(encoding="utf-8"), flush=True)
