@@ -71,12 +71,9 @@ if TYPE_CHECKING:
         Watermarker,
     )
 
-__all__ = ["Deliver", "Parts", "Pipeline", "UnsafeNoOutputCheck"]
+__all__ = ["Parts", "Pipeline", "UnsafeNoOutputCheck"]
 
 _log = logging.getLogger(__name__)
-
-Deliver = "Callable[[Recorded], None]"
-"""Takes a recorded asset to where the caller wants it; an exception withdraws the asset."""
 
 _MINT_ATTEMPTS = 8  # 64 random bits: a second attempt already means something is wrong
 
