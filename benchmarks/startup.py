@@ -58,7 +58,8 @@ def main() -> None:
         used: dict[str, list[float]] = defaultdict(list)
         wall = interleaved({name: noting(run, used[name]) for name, run in commands.items()}, rounds=ROUNDS)
     processor = {name: timing(values[1:]) for name, values in used.items()}  # the first round warms up
-    write_result("startup", {"wall": wall, "processor": processor, "bounds_ms": BOUNDS_MS})
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024  # of the largest process: verify
+    write_result("startup", {"wall": wall, "processor": processor, "bounds_ms": BOUNDS_MS, "peak_mib": peak})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ truncations, splices, chunks removed, duplicated, swapped or inserted.
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from collections import Counter
@@ -170,3 +172,38 @@ def test_an_accepting_verdict_means_nothing_changed(
             assert _meaning(mutated) == meaning, mutate.__name__
     assert verdicts[Verdict.INVALID] > 0.6 * verdicts.total()
     assert slowest < 2
+
+
+_INSPECT_ALL = """
+import resource, sys
+from pathlib import Path
+from sdsafe.api import open_validator
+from sdsafe.core.states import Asset
+validator = open_validator(trust=[Path(sys.argv[1])])
+count = 0
+for path in sorted(Path(sys.argv[2]).iterdir()):
+    validator.inspect(Asset(data=path.read_bytes(), media_type="image/png"))
+    count += 1
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_no_mutated_file_makes_a_validator_large(signed_png: Path, signed_root: Path, tmp_path: Path) -> None:
+    original = signed_png.read_bytes()
+    rng = np.random.default_rng(99)
+    folder = tmp_path / "mutated"
+    folder.mkdir()
+    for index in range(400):
+        mutated = MUTATIONS[index % len(MUTATIONS)](original, rng)
+        if images.sniff(mutated) is not None:
+            (folder / f"{index:03}.png").write_bytes(mutated)
+    done = subprocess.run(  # noqa: S603  # our own interpreter, a fixed script
+        [sys.executable, "-c", _INSPECT_ALL, str(signed_root), str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"SDSAFE_HOME": str(tmp_path / "state"), "PATH": ""},
+    )
+    count, peak_mib = map(int, done.stdout.split())
+    assert count > 300
+    assert peak_mib < 500
