@@ -30,7 +30,7 @@ class Settings:
     """Everything that can be chosen without writing code. Names refer to plug-ins."""
 
     places: Places
-    model: str = "builtin:tiny"
+    model: str = "builtin:scenes"
     policies: tuple[str, ...] = ("baseline",)
     required_policies: tuple[str, ...] = ()
     policy_folders: tuple[Path, ...] = ()

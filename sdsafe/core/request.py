@@ -138,7 +138,7 @@ class GenerationRequest:
     prompt_2: str | None = field(default=None, repr=False)
     prompt_3: str | None = field(default=None, repr=False)
     negative_prompt: str | None = field(default=None, repr=False)
-    model: ModelRef = field(default_factory=lambda: ModelRef(repo="builtin:tiny"))
+    model: ModelRef = field(default_factory=lambda: ModelRef(repo="builtin:scenes"))
     adapters: tuple[AdapterRef, ...] = ()
     count: int = 1
     """How many images; image ``i`` is generated on its own, from ``seed + i``."""
