@@ -10,7 +10,9 @@
     ├── RequestError                a request that cannot be carried out as asked
     ├── RefusedError                policy said no; carries the Decision
     │   ├── PromptRefusedError      before anything was generated
-    │   └── OutputRefusedError      after generation, before release
+    │   ├── OutputRefusedError      after generation, before release
+    │   ├── ExportRefusedError      the file, or what it is for, is not let out
+    │   └── ObligationError         policy demands what cannot be done, or was not shown to be done
     ├── ReviewRequiredError         a person has to look first; carries the ticket
     ├── GenerationError             the model could not produce an image
     │   └── CancelledError          the caller asked to stop; there is no asset
@@ -39,10 +41,12 @@ __all__ = [
     "AssetError",
     "CancelledError",
     "ConfigurationError",
+    "ExportRefusedError",
     "GenerationError",
     "LedgerError",
     "ManifestError",
     "MissingExtraError",
+    "ObligationError",
     "OutputRefusedError",
     "PluginError",
     "PolicyFormatError",
@@ -152,6 +156,18 @@ class OutputRefusedError(RefusedError):
     """An image was generated and refused; it was not released."""
 
     default_code = "refused.output"
+
+
+class ExportRefusedError(RefusedError):
+    """The file, or the use that was declared for it, was refused; where that is known early, before generation."""
+
+    default_code = "refused.export"
+
+
+class ObligationError(RefusedError):
+    """Policy obliges to something that cannot be done here, or that the finished file does not show."""
+
+    default_code = "refused.obligation"
 
 
 class ReviewRequiredError(SdsafeError):

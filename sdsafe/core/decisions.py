@@ -65,6 +65,8 @@ class FiredRule:
     citation: str = ""
     findings: tuple[int, ...] = ()
     """Indices into the findings it fired on, in the order the results were given."""
+    obligations: tuple[Obligation, ...] = ()
+    """What this rule obliges to; those of all rules unite in the decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,8 @@ class GenerationRequest:
     inputs: tuple[InputImage, ...] = ()
     intended_use: str | None = None
     """``private``, ``internal``, ``commercial`` or ``marketplace:<id>``; None is *not declared*."""
+    attestations: tuple[str, ...] = ()
+    """What the caller vouches for: ``release_form=ID``, ``registration:LICENCE``, ``licence:LICENCE``."""
     parameters: Mapping[str, Scalar] = field(default_factory=lambda: _frozen({}))
     """Further call arguments of the pipeline; the family's allow-list decides which are accepted."""
 
