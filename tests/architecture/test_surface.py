@@ -41,7 +41,9 @@ def test_every_command_in_the_table_exists_and_says_what_its_help_line_says() ->
 
 
 def test_there_is_no_command_module_outside_the_table(repository_root: Path) -> None:
-    modules = {path.stem for path in (repository_root / "cli/sdsafe_cli/commands").glob("*.py")} - {"__init__"}
+    folder = repository_root / "cli/sdsafe_cli/commands"
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    modules |= {path.parent.name for path in folder.glob("*/__init__.py")}
     assert modules == {entry.module for entry in cli._TABLE.values()}
 
 

@@ -1,4 +1,4 @@
-"""``sdsafe policy``: try prompts against policy packs, list packs, run their cases."""
+"""``sdsafe policy check``: what policy says of one prompt, by which rule, at which characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import json_option, policy_option
-from sdsafe_cli.render import emit_json, message, plain, table
+from sdsafe_cli.render import emit_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import Span
     from sdsafe.gates.policy.cases import Judged
 
-__all__ = ["command"]
+__all__ = ["check"]
 
 _AROUND = 30  # characters shown before and after a marked place
 
 
-@click.group("policy")
-def command() -> None:
-    """Try prompts against policy packs, list packs, and run their cases. Nothing is generated."""
-
-
-@command.command("check")
+@click.command("check", short_help="Say what policy says of a prompt, and why.")
 @click.argument("prompt")
 @click.option("--negative-prompt", metavar="TEXT", help="What not to show; goes through the same checks.")
 @policy_option
@@ -54,61 +49,6 @@ def check(*, prompt: str, negative_prompt: str | None, policy: tuple[str, ...], 
             click.echo(line)
     if not judged.decision.allows:
         raise click.exceptions.Exit(Exit.REFUSED)
-
-
-@command.command("list")
-@json_option
-def list_(*, as_json: bool) -> None:
-    """List the packs that can be named: those that ship, and those in the folders of the settings."""
-    from sdsafe.gates.policy.loader import available_packs, load_policies
-
-    settings = settings_from()
-    packs = [
-        (load_policies([name], settings.policy_folders).packs[-1], name in settings.effective_policies)
-        for name in available_packs(settings.policy_folders)
-    ]
-    if as_json:
-        rows = [{**plain(each.ref), "title": each.pack.title, "chosen": chosen} for each, chosen in packs]
-        emit_json("sdsafe.policies/1", {"policies": rows})
-        return
-    table(
-        "Policy packs",
-        ("id", "version", "chosen", "rules", "title"),
-        [
-            (each.ref.id, each.ref.version, "yes" if chosen else "-", str(len(each.pack.rules)), each.pack.title)
-            for each, chosen in packs
-        ],
-    )
-
-
-@command.command("test")
-@click.argument("name", required=False)
-@json_option
-def test(*, name: str | None, as_json: bool) -> None:
-    """Run the cases of the pack NAME (a name, or a path), or of every pack. Exit 1 if one fails."""
-    from sdsafe.gates.policy.cases import run_cases
-    from sdsafe.gates.policy.loader import available_packs
-
-    folders = settings_from().policy_folders
-    results = {each: run_cases(each, folders) for each in ([name] if name else available_packs(folders))}
-    failed = {each: [result for result in run if result.problem] for each, run in results.items()}
-    if as_json:
-        rows = [
-            {
-                "policy": each,
-                "cases": len(run),
-                "failed": [{"index": r.index, "problem": r.problem} for r in failed[each]],
-            }
-            for each, run in results.items()
-        ]
-        emit_json("sdsafe.policy-test/1", {"results": rows})
-    else:
-        for each, run in results.items():
-            click.echo(f"{each}: {len(run) - len(failed[each])} of {len(run)} cases hold")
-            for result in failed[each]:
-                message(f"  cases[{result.index}]: {result.problem}")
-    if any(failed.values()):
-        raise click.exceptions.Exit(Exit.FAULT)
 
 
 def _lines(judged: Judged) -> Iterator[str]:

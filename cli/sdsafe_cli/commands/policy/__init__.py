@@ -1,0 +1,25 @@
+"""``sdsafe policy``: try prompts against policy packs; write, test, compare and sign packs. Nothing is generated."""
+
+from __future__ import annotations
+
+import click
+
+from sdsafe_cli.commands.policy import check, keys, packs
+
+__all__ = ["command"]
+
+
+class _Ordered(click.Group):
+    """Lists its commands in the order in which they were added: as one needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group("policy", cls=_Ordered)
+def command() -> None:
+    """Try prompts against policy packs; write, test, compare and sign packs. Nothing is generated."""
+
+
+for _each in (check.check, packs.list_, packs.test, packs.schema, keys.keygen, keys.sign, keys.verify):
+    command.add_command(_each)

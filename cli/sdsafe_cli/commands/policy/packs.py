@@ -1,0 +1,78 @@
+"""``sdsafe policy list``, ``test`` and ``schema``: the packs themselves."""
+
+from __future__ import annotations
+
+import click
+
+from sdsafe_cli._errors import Exit
+from sdsafe_cli.context import settings_from
+from sdsafe_cli.options import json_option
+from sdsafe_cli.render import emit_json, message, plain, table
+
+__all__ = ["list_", "schema", "test"]
+
+
+@click.command("list", short_help="List the packs that can be named.")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the packs that can be named: those that ship, and those in the folders of the settings."""
+    from sdsafe.gates.policy.loader import available_packs, load_policies
+
+    settings = settings_from()
+    packs = [
+        (load_policies([name], settings.policy_folders).packs[-1], name in settings.effective_policies)
+        for name in available_packs(settings.policy_folders)
+    ]
+    if as_json:
+        rows = [{**plain(each.ref), "title": each.pack.title, "chosen": chosen} for each, chosen in packs]
+        emit_json("sdsafe.policies/1", {"policies": rows})
+        return
+    table(
+        "Policy packs",
+        ("id", "version", "chosen", "rules", "title"),
+        [
+            (each.ref.id, each.ref.version, "yes" if chosen else "-", str(len(each.pack.rules)), each.pack.title)
+            for each, chosen in packs
+        ],
+    )
+
+
+@click.command("test", short_help="Run the cases of packs.")
+@click.argument("name", required=False)
+@json_option
+def test(*, name: str | None, as_json: bool) -> None:
+    """Run the cases of the pack NAME (a name, or a path), or of every pack. Exit 1 if one fails."""
+    from sdsafe.gates.policy.cases import run_cases
+    from sdsafe.gates.policy.loader import available_packs
+
+    folders = settings_from().policy_folders
+    results = {each: run_cases(each, folders) for each in ([name] if name else available_packs(folders))}
+    failed = {each: [result for result in run if result.problem] for each, run in results.items()}
+    if as_json:
+        rows = [
+            {
+                "policy": each,
+                "cases": len(run),
+                "failed": [{"index": r.index, "problem": r.problem} for r in failed[each]],
+            }
+            for each, run in results.items()
+        ]
+        emit_json("sdsafe.policy-test/1", {"results": rows})
+    else:
+        for each, run in results.items():
+            click.echo(f"{each}: {len(run) - len(failed[each])} of {len(run)} cases hold")
+            for result in failed[each]:
+                message(f"  cases[{result.index}]: {result.problem}")
+    if any(failed.values()):
+        raise click.exceptions.Exit(Exit.FAULT)
+
+
+@click.command("schema", short_help="Print the JSON Schema, for editors.")
+@click.option("--of", type=click.Choice(["pack", "cases"]), default="pack", show_default=True, help="Which file.")
+def schema(*, of: str) -> None:
+    """Print the JSON Schema of policy.yaml (or cases.yaml), for editors that complete and check while typing."""
+    import json
+
+    from sdsafe.gates.policy.schema import json_schema
+
+    click.echo(json.dumps(json_schema(of), indent=2, ensure_ascii=False))
