@@ -1,23 +1,27 @@
 """Frozen settings: site file < user file < environment < argument, stated once.
 
-The site file (``/etc/sdsafe/settings.toml``) is read whatever the environment says, and ``required_policies``
-of all sources unite: what an organisation requires cannot be dropped by a flag or a variable.
+The site file (``/etc/sdsafe/settings.toml``) is read whatever the environment says. What an organisation demands there
+cannot be dropped by a file, a variable or a flag: ``required_policies`` of all sources unite, signed packs stay demanded
+with its own keys, and what it says about itself in ``[organisation]`` stands.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from sdsafe._internal.locations import default_places
+from sdsafe.core.organisation import Organisation
 from sdsafe.core.places import Places
 from sdsafe.core.request import PromptDisclosure
-from sdsafe.errors import ConfigurationError
+from sdsafe.errors import ConfigurationError, RequestError
+from sdsafe.gates.registry.territory import parse_territory
+from sdsafe.gates.registry.use import DeclaredUse
 
 __all__ = ["SITE_FILE", "Settings"]
 
@@ -34,6 +38,13 @@ class Settings:
     policies: tuple[str, ...] = ("baseline",)
     required_policies: tuple[str, ...] = ()
     policy_folders: tuple[Path, ...] = ()
+    require_signed_packs: bool = False
+    """True: a pack of your own judges only if one of ``trusted_pack_keys`` has signed it."""
+    trusted_pack_keys: tuple[Path, ...] = ()
+    intended_use: str | None = None
+    """What pictures are for where a request does not say; ``marketplace:ID`` adds the pack ID."""
+    organisation: Organisation = field(default_factory=Organisation)
+    """Table ``[organisation]`` of the file."""
     generator: str = "diffusers"
     prompt_checks: tuple[str, ...] = ("lexicon",)
     output_checks: tuple[str, ...] = ("open-nsfw",)
@@ -43,6 +54,8 @@ class Settings:
     ledger: str = "sqlite"
     repository: str = "sqlite"
     prompt_disclosure: PromptDisclosure = PromptDisclosure.FULL
+    label_font: Path | None = None
+    """TrueType or OpenType font of visible labels; needed for scripts that the built-in one lacks."""
     trust_manifest: tuple[Path, ...] = ()
     trust_tsa: tuple[Path, ...] = ()
     trust_cawg: tuple[Path, ...] = ()
@@ -66,17 +79,24 @@ class Settings:
         """
         env = os.environ if env is None else env
         values: dict[str, object] = {"places": default_places(env)}
-        required: list[str] = []
-        for source in (_file(site), _user_file(env), _environment(env), _arguments(arguments)):
-            required += _strings(source.pop("required_policies", ()))
+        demands = _file(site)
+        sources = (demands, _user_file(env), _environment(env), _arguments(arguments))
+        for source in sources:
             values |= source
+        required = (name for source in sources for name in _strings(source.get("required_policies", ())))
         values["required_policies"] = tuple(dict.fromkeys(required))
+        values["require_signed_packs"] = any(source.get("require_signed_packs") for source in sources)
+        if demands.get("require_signed_packs") and "trusted_pack_keys" in demands:
+            values["trusted_pack_keys"] = demands["trusted_pack_keys"]
+        site_first = (demands, *reversed(sources[1:]))
+        values["organisation"] = _stated(each["organisation"] for each in site_first if "organisation" in each)
         return cls(**values)  # type: ignore[arg-type]  # every value went through its parser
 
     @property
     def effective_policies(self) -> tuple[str, ...]:
-        """Required packs first, then the chosen ones, each once."""
-        return tuple(dict.fromkeys((*self.required_policies, *self.policies)))
+        """Required packs first, then the chosen ones, then that of the declared marketplace, each once."""
+        market = (self.intended_use or "").partition("marketplace:")[2]
+        return tuple(dict.fromkeys((*self.required_policies, *self.policies, *([market] if market else []))))
 
     def options_for(self, plugin: str) -> Mapping[str, object]:
         """Return the options of one plug-in; empty when none are set."""
@@ -112,6 +132,7 @@ _VARIABLES = {
     "SDSAFE_DEVICE": "device",
     "SDSAFE_DTYPE": "dtype",
     "SDSAFE_PROMPT_DISCLOSURE": "prompt_disclosure",
+    "SDSAFE_USE": "intended_use",
 }
 
 
@@ -168,6 +189,63 @@ def _paths(value: object) -> tuple[Path, ...]:
     return tuple(item if isinstance(item, Path) else Path(_string(item)) for item in value)
 
 
+def _path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_string(value))
+
+
+def _use(value: object) -> str:
+    try:
+        return DeclaredUse(use=_string(value)).use or ""
+    except RequestError as error:
+        msg = f"{error}. {error.hint}"
+        raise ValueError(msg) from error
+
+
+def _organisation(value: object) -> Organisation:
+    if isinstance(value, Organisation):
+        return value
+    if not isinstance(value, Mapping):
+        msg = f"expected a table, found {type(value).__name__}"
+        raise TypeError(msg)
+    unknown = sorted(set(value) - set(_ORGANISATION))
+    if unknown:
+        msg = f"unknown key {unknown[0]!r}; known are {', '.join(_ORGANISATION)}"
+        raise ValueError(msg)
+    try:
+        return Organisation(**{key: _ORGANISATION[key](item) for key, item in value.items()})
+    except RequestError as error:
+        msg = f"{error}. {error.hint}"
+        raise ValueError(msg) from error
+
+
+def _amount(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        msg = f"expected a whole amount from 0 up, found {value!r}"
+        raise ValueError(msg)
+    return value
+
+
+def _stated(found: Iterable[object]) -> Organisation:
+    """Return all that was stated; of two words on one thing the first counts."""
+    merged: dict[str, Any] = {}
+    for each in found:
+        for item in fields(Organisation):
+            value = getattr(each, item.name)
+            if value not in (None, ()):
+                merged.setdefault(item.name, value)
+    return Organisation(**merged)
+
+
+_ORGANISATION: Mapping[str, Callable[[object], Any]] = {
+    "name": _string,
+    "code": _string,
+    "revenue_usd": _amount,
+    "monthly_users": _amount,
+    "territories": lambda value: tuple(parse_territory(code) for code in _strings(value)),
+    "attested": _strings,
+}
+
+
 def _disclosure(value: object) -> PromptDisclosure:
     return PromptDisclosure(_string(value))
 
@@ -189,6 +267,8 @@ def _tables(value: object) -> Mapping[str, Mapping[str, object]]:
 _BY_TYPE: Mapping[str, Callable[[Any], object]] = {
     "str": _string,
     "bool": _boolean,
+    "Path | None": _path,
+    "Organisation": _organisation,
     "tuple[str, ...]": _strings,
     "tuple[Path, ...]": _paths,
     "PromptDisclosure": _disclosure,
@@ -198,6 +278,6 @@ _BY_TYPE: Mapping[str, Callable[[Any], object]] = {
 
 _PARSERS: Mapping[str, Callable[[Any], object]] = {
     # The annotation is the one statement of a setting's type; a new type without a parser fails at import.
-    item.name: _BY_TYPE[str(item.type)]
+    item.name: _use if item.name == "intended_use" else _BY_TYPE[str(item.type)]
     for item in fields(Settings)
 }

@@ -101,3 +101,51 @@ def test_a_mistake_is_an_error_that_names_the_file(
 def test_a_named_file_that_is_missing_is_an_error(nowhere: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="SDSAFE_CONFIG"):
         _load({**nowhere, "SDSAFE_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
+
+
+def test_what_the_site_says_about_the_organisation_stands(nowhere: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text("[organisation]\nrevenue_usd = 2000000\n", encoding="utf-8")
+    _user_file(nowhere, '[organisation]\nrevenue_usd = 1\nterritories = ["de", "UK"]\n')
+    found = _load(nowhere, tmp_path, organisation={"revenue_usd": 3, "monthly_users": 7}).organisation
+    assert (found.revenue_usd, found.monthly_users, found.territories) == (2_000_000, 7, ("DE", "GB"))
+    assert found.name is None
+
+
+def test_an_argument_speaks_before_the_user_file(nowhere: dict[str, str], tmp_path: Path) -> None:
+    _user_file(nowhere, "[organisation]\nrevenue_usd = 1\n")
+    assert _load(nowhere, tmp_path, organisation={"revenue_usd": 3}).organisation.revenue_usd == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[organisation]\nrevenue = 3\n", "revenue_usd"),
+        ("[organisation]\nrevenue_usd = -1\n", "from 0 up"),
+        ("[organisation]\nrevenue_usd = true\n", "from 0 up"),
+        ('[organisation]\nterritories = ["Atlantis"]\n', "territory"),
+        ('intended_use = "comercial"\n', "private, internal, commercial"),
+        ('organisation = "us"\n', "table"),
+    ],
+)
+def test_facts_that_cannot_be_are_refused(nowhere: dict[str, str], tmp_path: Path, text: str, says: str) -> None:
+    _user_file(nowhere, text)
+    with pytest.raises(ConfigurationError, match=says):
+        _load(nowhere, tmp_path)
+
+
+def test_a_declared_marketplace_brings_its_pack(nowhere: dict[str, str], tmp_path: Path) -> None:
+    env = {**nowhere, "SDSAFE_USE": "marketplace:adobe-stock"}
+    assert _load(env, tmp_path).effective_policies == ("baseline", "adobe-stock")
+    settings = _load(env, tmp_path, policies=("adobe-stock", "mine"))
+    assert settings.effective_policies == ("adobe-stock", "mine")
+    assert _load(env, tmp_path, intended_use="private").effective_policies == ("baseline",)
+
+
+def test_signed_packs_stay_demanded_with_the_keys_of_the_site(nowhere: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(
+        'require_signed_packs = true\ntrusted_pack_keys = ["/etc/house.pem"]\n', encoding="utf-8"
+    )
+    _user_file(nowhere, 'require_signed_packs = false\ntrusted_pack_keys = ["/home/me/own.pem"]\n')
+    settings = _load(nowhere, tmp_path, require_signed_packs=False, trusted_pack_keys=("mine.pem",))
+    assert settings.require_signed_packs
+    assert settings.trusted_pack_keys == (Path("/etc/house.pem"),)
