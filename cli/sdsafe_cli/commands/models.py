@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from sdsafe_cli.assessment import print_assessment
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import force_option, json_option
 from sdsafe_cli.render import emit_json, message, plain, table
-
-if TYPE_CHECKING:
-    from sdsafe.gates.registry.assessment import Assessment
 
 __all__ = ["command"]
 
@@ -138,21 +134,7 @@ def licence(  # noqa: PLR0913 - one argument per option
         rest = {"reasons": assessment.reasons, "duties": assessment.duties, "data": gate.ref, "note": NOT_ADVICE}
         emit_json("sdsafe.licence/1", payload | rest)
     else:
-        _print_assessment(model, assessment)
+        print_assessment(model, use, assessment)
         message(NOT_ADVICE)
     if not assessment.allows:
         click.get_current_context().exit(int(Exit.REFUSED))
-
-
-def _print_assessment(model: str, assessment: Assessment) -> None:
-    click.echo(f"{model}: {assessment.effect.label}")
-    for reason in assessment.reasons:
-        click.echo(f"  {reason.effect.label}: {reason.says} [{reason.code}]")
-        if reason.citation:
-            click.echo(f"    {reason.citation}")
-    if assessment.duties:
-        click.echo("duties:")
-    for duty in assessment.duties:
-        where = "shown on the file" if duty.release else "yours to see to"
-        click.echo(f"  {duty.obligation.code} ({where}): {duty.says}")
-        click.echo(f"    {duty.citation}")

@@ -51,7 +51,9 @@ def test_an_allowed_use_exits_0_and_lists_duties(licence: Command) -> None:
     code, out, _ = licence(SDXL, "--use", "commercial")
     assert code == 0
     assert "flow_down" in out
-    assert "Attachment A" in out
+    assert "Attachment A [1]" in out
+    assert out.count("accessed 2026-11-22") == 1, "each source is printed once"
+    assert "- medical advice or interpretation of medical results\n" in out
 
 
 def test_review_exits_3_until_a_person_vouches(licence: Command) -> None:
