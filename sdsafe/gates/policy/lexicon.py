@@ -5,18 +5,19 @@ follows a text word by word as far as some term goes, and an ordinary word costs
 several readings, each is followed. Overlapping matches are all reported: the longest may be harmless.
 
 Scripts that do not separate words (Chinese, Japanese, Thai, Korean with its particles, ...) and lists that ask for
-it are matched inside the text, by the first characters of the term. The same way runs of single letters
-("s p a c e d") are searched, after they were joined.
+it are matched inside the text, also across spaces and dots between such letters. Runs of single letters
+("s p a c e d") are searched after they were joined. Misspellings are found for lists that ask for it.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-import string
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from sdsafe.gates.policy._inside import InsideTerms
+from sdsafe.gates.policy._misspelling import Misspelt
+from sdsafe.gates.policy._words import RUN, UNSEPARATED, Words, words_of
 from sdsafe.gates.policy.normalize import fold, readings, views
 
 if TYPE_CHECKING:
@@ -26,27 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["LEXICON_VERSION", "Entry", "Hit", "Lexicon"]
 
-LEXICON_VERSION = 1
+LEXICON_VERSION = 2
 """Raised whenever the same terms and the same text may give other matches."""
 
-_ASCII_WORD = re.compile(r"[a-z0-9]+")
-# Letters, digits, and the signs that Indic and South-East Asian scripts and kana write words with.
-_WORD = re.compile(
-    r"(?:[^\W_]|[\u0900-\u0963\u0970-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f18-\u0fbc\u102b-\u109d\u17b6-\u17d3\u3099\u309a])+"
-)
-_UNSEPARATED = re.compile(
-    r"[\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff"
-    r"\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-_DIGITS = re.compile(r"[0-9]")
-_MIXED = re.compile(r"[0-9][a-z]|[a-z][0-9]")
-_TRIPLES = tuple(letter * 3 for letter in string.ascii_lowercase)
-
-_RUN = 3  # so many single letters in a row are read as one word
-_GAP = 3  # so many separators may stand between two of them
 _AROUND = 3  # so many words before and after a run are read together with it
-_HEAD = 3
-_SHORTEST_INSIDE = 4  # of ASCII terms in joined letters; shorter ones are in every other word
+_SHORTEST_JOINED = 4  # of ASCII terms in joined letters; shorter ones are in every other word
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LETTER = UNSEPARATED.pattern
+_GAP = re.compile(rf"(?<={_LETTER})[\s\-._*~|/+\u30fb\u00b7\u2022\u2027]+(?={_LETTER})")
 
 
 class Entry(NamedTuple):
@@ -57,6 +45,10 @@ class Entry(NamedTuple):
     pack: str
     inside: bool = False
     """Match also within words."""
+    tolerant: bool = False
+    """Match also with one letter wrong."""
+    note: str = ""
+    """What a person should know of it."""
 
 
 class Hit(NamedTuple):
@@ -68,36 +60,37 @@ class Hit(NamedTuple):
     reading: str
 
 
-class _Token(NamedTuple):
-    """One word of a view, or several single letters that were joined to one."""
-
-    plain: str
-    skeleton: str
-    start: int
-    end: int
-
-
 class Lexicon:
     """A frozen set of terms. Safe to use from several threads."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        """Index the entries; one without a letter or digit is a ``ValueError``."""
+    def __init__(self, entries: Iterable[Entry], *, pure: bool = False) -> None:
+        """Index the entries; one without a letter or digit is a ``ValueError``.
+
+        Args:
+            entries: The terms.
+            pure: Do not use the optional fast engine for terms inside words; what is found is the same.
+        """
         self._entries = tuple(entries)
-        self._sequences: dict[str, tuple[int, ...]] = {}
+        # Every beginning of a term: None, or the number of the entry that ends there, or several.
+        self._sequences: dict[str, int | tuple[int, ...] | None] = {}
+        self._lengths: set[int] = set()  # of words
+        self._misspelt = Misspelt()
         inside: list[tuple[str, int]] = []
         for index, entry in enumerate(self._entries):
-            folded = fold(entry.term)
-            words = _words(folded)
+            folded, words = _folded_words(entry.term)
             if not words:
                 raise ValueError("a term has neither letter nor digit")
-            if entry.inside or _UNSEPARATED.search(folded):
+            if entry.inside or UNSEPARATED.search(folded):
                 inside.append((" ".join(words), index))
-            else:
-                self._add(words, index)
-                if not folded.isascii():
-                    self._add(_words(views(entry.term)[0].skeleton), index)
-        self._inside = _Inside(inside)
-        self._compact: _Inside | None = None
+                continue
+            self._add(words, index)
+            if entry.tolerant:
+                self._misspelt.add(words, index)
+            if not folded.isascii():
+                self._add(words_of(views(entry.term)[0].skeleton), index)
+        self._inside = InsideTerms(inside, pure=pure)
+        self._inside_joined = InsideTerms(((term.replace(" ", ""), index) for term, index in inside), pure=pure)
+        self._by_length = sorted(self._lengths)
 
     def __len__(self) -> int:
         """Return how many terms are listed."""
@@ -114,189 +107,124 @@ class Lexicon:
         return [found[key] for key in sorted(found)]
 
     def _add(self, words: list[str], index: int) -> None:
+        sequences = self._sequences
         key = ""
         for word in words:
             key = f"{key} {word}" if key else word
-            self._sequences.setdefault(key, ())
-        if index not in self._sequences[key]:
-            self._sequences[key] += (index,)
+            sequences.setdefault(key, None)
+            self._lengths.add(len(word))
+        there = sequences[key]
+        if there is None:
+            sequences[key] = index
+        elif index not in (numbers := _numbers(there)):
+            sequences[key] = (*numbers, index)
 
     def _scan(self, view: View) -> Iterator[tuple[int, int, int, str]]:
-        plain = view.plain
-        if self._inside and (self._inside.has_ascii or not plain.isascii()):
-            for text in dict.fromkeys((plain, view.skeleton)):
-                for start, end, ids in self._inside.find(text):
-                    yield from ((index, start, end, "plain") for index in ids)
-        if plain.isascii():
-            words = _ASCII_WORD.findall(plain)
-            if _reads_one_way(plain, words):
-                yield from self._follow(plain, words)
+        if self._inside and (self._inside.has_ascii or not view.plain.isascii()):
+            yield from self._within(view)
+        words = Words(view)
+        yield from self._along(words)
+        if self._misspelt:
+            for first, last, index in self._misspelt.find(words.plain, self._sequences):
+                yield index, words.bounds[first][0], words.bounds[last][1], "misspelling"
+        for run in words.runs:
+            yield from self._spelled(words, run)
+
+    def _along(self, words: Words) -> Iterator[tuple[int, int, int, str]]:
+        """Follow the words, and whatever else may stand in their place, as far as terms go."""
+        sequences, plain, others = self._sequences, words.plain, words.others
+        for first in [index for index, word in enumerate(plain) if word in sequences or index in others]:
+            if not others:
+                yield from self._follow(words, first)
+                continue
+            todo = [(plain[first], first + 1, "plain"), *others.get(first, ())]
+            seen = set()
+            for key, after, how in todo:  # grows while it is walked
+                if key not in sequences or (key, after) in seen:
+                    continue
+                seen.add((key, after))
+                for index in _numbers(sequences[key]):
+                    yield index, words.bounds[first][0], words.bounds[after - 1][1], how
+                if after < len(plain):
+                    todo.append((f"{key} {plain[after]}", after + 1, how))
+                    todo += [(f"{key} {word}", end, reading) for word, end, reading in others.get(after, ())]
+
+    def _follow(self, words: Words, first: int) -> Iterator[tuple[int, int, int, str]]:
+        """Do what ``_along`` does from one word where every word has one reading, as in most texts."""
+        sequences, plain = self._sequences, words.plain
+        key = plain[first]
+        for after in range(first + 1, len(plain) + 1):
+            if key not in sequences:
                 return
-        tokens = _tokens(view)
-        yield from self._walk(tokens, _alternatives(tokens))
-        if runs := _runs(tokens):
-            collapsed = _collapsed(tokens, runs)
-            for index, start, end, _ in self._walk(collapsed, _alternatives(collapsed)):
-                yield index, start, end, "joined letters"
-            for run in runs:
-                yield from self._spelled(tokens, run)
+            if (there := sequences[key]) is not None:
+                start, end = words.bounds[first][0], words.bounds[after - 1][1]
+                yield from ((index, start, end, "plain") for index in _numbers(there))
+            if after < len(plain):
+                key = f"{key} {plain[after]}"
 
-    def _follow(self, plain: str, words: list[str]) -> Iterator[tuple[int, int, int, str]]:
-        """Do what ``_walk`` does for words with one reading each; most prompts end at the first line."""
-        sequences = self._sequences
-        if sequences.keys().isdisjoint(words):
+    def _within(self, view: View) -> Iterator[tuple[int, int, int, str]]:
+        for text in dict.fromkeys((view.plain, view.skeleton)):
+            for start, end, ids in self._inside.find(text):
+                yield from ((index, start, end, "plain") for index in ids)
+        if view.plain.isascii() or not _GAP.search(view.plain):
             return
-        bounds: list[tuple[int, int]] = []
-        for first, word in enumerate(words):
-            key, last = word, first
-            while (ids := sequences.get(key)) is not None:
-                if ids:
-                    bounds = bounds or [match.span() for match in _ASCII_WORD.finditer(plain)]
-                    yield from ((index, bounds[first][0], bounds[last][1], "plain") for index in ids)
-                last += 1
-                if last == len(words):
-                    break
-                key = f"{key} {words[last]}"
+        kept: list[int] = []
+        done = 0
+        for gap in _GAP.finditer(view.plain):
+            kept += range(done, gap.start())
+            done = gap.end()
+        kept += range(done, len(view.plain))
+        for start, end, ids in self._inside_joined.find("".join(view.plain[index] for index in kept)):
+            first, after = kept[start], kept[end - 1] + 1
+            how = "plain" if after - first == end - start else "separators"
+            yield from ((index, first, after, how) for index in ids)
 
-    def _walk(self, tokens: list[_Token], alternatives: list[dict[str, str]]) -> Iterator[tuple[int, int, int, str]]:
-        sequences, last = self._sequences, len(tokens) - 1
-        for first, heads in enumerate(alternatives):
-            # (position, words so far, how they were read); most texts never push one.
-            todo = deque((first, word, how) for word, how in heads.items() if word in sequences)
-            while todo:
-                at, key, how = todo.popleft()
-                for index in sequences[key]:
-                    yield index, tokens[first].start, tokens[at].end, how
-                if at < last:
-                    for word, reading in alternatives[at + 1].items():
-                        if (longer := f"{key} {word}") in sequences:
-                            todo.append((at + 1, longer, how if reading == "plain" else reading))
-
-    def _spelled(self, tokens: list[_Token], run: range) -> Iterator[tuple[int, int, int, str]]:
+    def _spelled(self, words: Words, run: range) -> Iterator[tuple[int, int, int, str]]:
         """Find terms in a run of single letters and the words around it, whatever separates them.
 
         A match begins and ends where a word does, and at least three of its letters (or all of them) stand alone:
         otherwise any two neighbouring words would count as one.
         """
-        around = tokens[max(run.start - _AROUND, 0) : run.stop + _AROUND]
-        plain, skeleton = "".join(t.plain for t in around), "".join(t.skeleton for t in around)
-        starts = dict(zip(itertools.accumulate((len(t.plain) for t in around), initial=0), around, strict=False))
-        ends = dict(zip(itertools.accumulate(len(t.plain) for t in around), around, strict=True))
-        first = next(at for at, token in starts.items() if token is tokens[run.start])
+        around = range(max(run.start - _AROUND, 0), min(run.stop + _AROUND, len(words.plain)))
+        plain, skeleton = ("".join(map(read, around)) for read in (words.plain.__getitem__, words.skeleton))
+        edges = [0, *itertools.accumulate(len(words.plain[index]) for index in around)]
+        starts = dict(zip(edges, around, strict=False))
+        ends = dict(zip(edges[1:], around, strict=True))
+        alone_from = edges[run.start - around.start]
         for text in readings(plain, skeleton):
             if len(text) != len(plain):
                 continue  # a reading that cut letters has lost its place
-            for start, end, ids in self._compacted().find(text):
-                alone = min(end, first + len(run)) - max(start, first)
-                if alone >= min(_RUN, end - start) and start in starts and end in ends:
-                    yield from ((index, starts[start].start, ends[end].end, "joined letters") for index in ids)
+            found = itertools.chain(self._joined(text, starts), self._inside_joined.find(text))
+            for start, end, ids in found:
+                alone = min(end, alone_from + len(run)) - max(start, alone_from)
+                long_enough = end - start >= _SHORTEST_JOINED or not text[start:end].isascii()
+                if start in starts and end in ends and long_enough and alone >= min(RUN, end - start):
+                    first, after = words.bounds[starts[start]][0], words.bounds[ends[end]][1]
+                    yield from ((index, first, after, "joined letters") for index in ids)
 
-    def _compacted(self) -> _Inside:
-        """Return the terms without their spaces; made when the first text needs it."""
-        if self._compact is None:
-            terms = (
-                ("".join(_words(view)), index)
-                for index, entry in enumerate(self._entries)
-                for view in {views(entry.term)[0].plain, views(entry.term)[0].skeleton}
-            )
-            self._compact = _Inside((t, i) for t, i in terms if not t.isascii() or len(t) >= _SHORTEST_INSIDE)
-        return self._compact
-
-
-class _Inside:
-    """Terms that match anywhere in a text, found by their first characters."""
-
-    def __init__(self, terms: Iterable[tuple[str, int]]) -> None:
-        self._terms: dict[str, tuple[int, ...]] = {}
-        lengths: dict[str, set[int]] = {}
-        for term, index in terms:
-            self._terms[term] = (*self._terms.get(term, ()), index)
-            lengths.setdefault(term[:_HEAD], set()).add(len(term))
-        self._lengths = {head: tuple(sorted(found)) for head, found in lengths.items()}
-        self._heads = sorted({len(head) for head in lengths})
-        self.has_ascii = any(term.isascii() for term in self._terms)
-
-    def __bool__(self) -> bool:
-        return bool(self._terms)
-
-    def find(self, text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        """Yield start, end and entries of every term in ``text``."""
-        terms, lengths = self._terms, self._lengths
-        for size in self._heads:
-            for start in range(len(text) - size + 1):
-                for length in lengths.get(text[start : start + size], ()):
-                    if ids := terms.get(text[start : start + length]):
-                        yield start, start + length, ids
+    def _joined(self, text: str, starts: Iterable[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """Yield the terms that stand without their spaces at one of ``starts``."""
+        sequences, lengths = self._sequences, self._by_length
+        for start in starts:
+            todo = [(start, "")]
+            for at, key in todo:  # grows while it is walked
+                for length in lengths:
+                    if at + length > len(text):
+                        break
+                    longer = f"{key} {text[at : at + length]}" if key else text[at : at + length]
+                    if longer in sequences:
+                        todo.append((at + length, longer))
+                        if (there := sequences[longer]) is not None:
+                            yield start, at + length, _numbers(there)
 
 
-def _words(folded: str) -> list[str]:
-    return (_ASCII_WORD if folded.isascii() else _WORD).findall(folded)
+def _numbers(there: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    if there is None:
+        return ()
+    return (there,) if isinstance(there, int) else there
 
 
-def _reads_one_way(plain: str, words: list[str]) -> bool:
-    """Say that no digit stands beside a letter, no letter three times, and no run of single letters."""
-    return (
-        [*map(len, words)].count(1) < _RUN
-        and not (_DIGITS.search(plain) and _MIXED.search(plain))
-        and not any(triple in plain for triple in _TRIPLES)
-    )
-
-
-def _alternatives(tokens: list[_Token]) -> list[dict[str, str]]:
-    known: dict[tuple[str, str], dict[str, str]] = {}
-    found = []
-    for token in tokens:
-        key = token.plain, token.skeleton
-        if key not in known:
-            known[key] = readings(*key)
-        found.append(known[key])
-    return found
-
-
-def _tokens(view: View) -> list[_Token]:
-    pattern = _ASCII_WORD if view.plain.isascii() else _WORD
-    return [
-        _Token(match[0], view.skeleton[match.start() : match.end()], *match.span())
-        for match in pattern.finditer(view.plain)
-    ]
-
-
-def _runs(tokens: list[_Token]) -> list[range]:
-    """Return where single letters stand in a row, close enough to be meant as words."""
-    runs = []
-    start = 0
-    for index in range(1, len(tokens) + 1):
-        goes_on = (
-            index < len(tokens)
-            and len(tokens[index].plain) == len(tokens[index - 1].plain) == 1
-            and tokens[index].start - tokens[index - 1].end <= _GAP
-        )
-        if not goes_on:
-            if index - start >= _RUN:
-                runs.append(range(start, index))
-            start = index
-    return runs
-
-
-def _collapsed(tokens: list[_Token], runs: list[range]) -> list[_Token]:
-    """Return the tokens with each run as words; where some of its gaps are wider than others, they separate words."""
-    result: list[_Token] = []
-    done = 0
-    for run in runs:
-        result += tokens[done : run.start]
-        done = run.stop
-        letters = tokens[run.start : run.stop]
-        narrow = min(after.start - before.end for before, after in itertools.pairwise(letters))
-        word = [letters[0]]
-        for letter in letters[1:]:
-            if letter.start - word[-1].end > narrow:
-                result.append(_together(word))
-                word = []
-            word.append(letter)
-        result.append(_together(word))
-    return result + tokens[done:]
-
-
-def _together(letters: list[_Token]) -> _Token:
-    plain, skeleton = "".join(each.plain for each in letters), "".join(each.skeleton for each in letters)
-    return _Token(plain, skeleton, letters[0].start, letters[-1].end)
+def _folded_words(term: str) -> tuple[str, list[str]]:
+    """Return the folded term and its words; the same as for a text, without the detours that texts need."""
+    folded = term.lower() if term.isascii() and not _CONTROL.search(term) else fold(term)
+    return folded, words_of(folded)

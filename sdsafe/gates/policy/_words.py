@@ -1,0 +1,168 @@
+"""The words of a text, and every other way to read them: what the lexicon walks along.
+
+A text is a row of words. Beside the plain ones it may offer others, each from one word to a later one: a word with
+its digits as letters, the look-alike letters as Latin ones, parts that only a sign within a word separates
+("pass-port"), single letters that stand in a row ("p a s s p o r t").
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import string
+from typing import TYPE_CHECKING, NamedTuple
+
+from sdsafe.gates.policy.normalize import readings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sdsafe.gates.policy.normalize import View
+
+__all__ = ["RUN", "UNSEPARATED", "Other", "Words", "words_of"]
+
+RUN = 3
+"""So many single letters in a row are read as one word."""
+
+UNSEPARATED = re.compile(
+    r"[\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Letters of scripts that write without spaces between words, or hang particles on them."""
+
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+# Letters, digits, and the signs that Indic and South-East Asian scripts and kana write words with.
+_WORD = re.compile(
+    r"(?:[^\W_]|[\u0900-\u0963\u0970-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f18-\u0fbc\u102b-\u109d\u17b6-\u17d3\u3099\u309a])+"
+)
+_DIGIT = re.compile(r"[0-9]")
+_TRIPLES = tuple(letter * 3 for letter in string.ascii_lowercase)
+_REPEATED = re.compile(r"([^\W\d_])\1{2,}")
+
+# Signs that people put into words. Commas, slashes, colons and brackets end words in prompts: "(cat:1.2),dog".
+_INNER = re.compile(r"(?<=[^\W_])(?:[-.*~+'\u2019\u2010\u2011\xb7\u2022]|_{1,3})(?=[^\W_])")
+_INNER_SIGNS = "-._*~+'\u2019\u2010\u2011\xb7\u2022"
+_PARTS = 6  # of one word, so many at most
+_GAP = 3  # so many separators may stand between two single letters
+
+
+class Other(NamedTuple):
+    """A word that reaches up to, not including, word ``after``, and what it takes to read it so."""
+
+    word: str
+    after: int
+    how: str
+
+
+class Words:
+    """The words of one view of a text, with what else may stand at each of them."""
+
+    __slots__ = ("_bounds", "_pattern", "_view", "others", "plain", "runs")
+
+    def __init__(self, view: View) -> None:
+        """Take ``view`` apart."""
+        self._view = view
+        self._pattern = _ASCII_WORD if view.plain.isascii() else _WORD
+        self.plain: list[str] = self._pattern.findall(view.plain)
+        """The folded words, in order."""
+        self._bounds: list[tuple[int, int]] | None = None
+        self.others: dict[int, list[Other]] = {}
+        """By the word that they begin at."""
+        self.runs = self._single_letters()
+        """Where single letters stand in a row, close enough to be meant as words."""
+        for index in self._odd() if view.plain.isascii() and view.plain == view.skeleton else self._not_latin():
+            word = self.plain[index]
+            read = readings(word, self.skeleton(index))
+            if len(read) > 1:
+                self.others[index] = [Other(each, index + 1, how) for each, how in read.items() if each != word]
+        self._join_parts()
+        for run in self.runs:
+            self._join_run(run)
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        """First character of each word and the one after its last; made when they are needed."""
+        if self._bounds is None:
+            self._bounds = [match.span() for match in self._pattern.finditer(self._view.plain)]
+        return self._bounds
+
+    def skeleton(self, index: int) -> str:
+        """Return word ``index`` with look-alike letters as Latin ones."""
+        if self._view.skeleton is self._view.plain:
+            return self.plain[index]
+        start, end = self.bounds[index]
+        return self._view.skeleton[start:end]
+
+    def _odd(self) -> list[int]:
+        """Return the ASCII words that may read in more than one way; most texts have none."""
+        text = self._view.plain
+        found: list[int] = []
+        if _DIGIT.search(text):
+            found += [i for i, word in enumerate(self.plain) if not word.isalpha() and not word.isdigit()]
+        if any(map(text.__contains__, _TRIPLES)):
+            found += [i for i, word in enumerate(self.plain) if word.isalpha() and _REPEATED.search(word)]
+        return found
+
+    def _not_latin(self) -> Iterator[int]:
+        for index, word in enumerate(self.plain):
+            if not word.isascii() or not word.isalpha() or _REPEATED.search(word) or self.skeleton(index) != word:
+                yield index
+
+    def _join(self, first: int, after: int, how: str) -> None:
+        """Add every reading of words ``first`` to ``after`` as one; ``how`` is what it took to join them."""
+        plain, skeleton = "".join(self.plain[first:after]), "".join(map(self.skeleton, range(first, after)))
+        self.others.setdefault(first, []).extend(Other(word, after, how) for word in readings(plain, skeleton))
+
+    def _join_parts(self) -> None:
+        text = self._view.plain
+        if not any(map(text.__contains__, _INNER_SIGNS)) or not _INNER.search(text):
+            return
+        joints = []
+        index = done = 0
+        for match in _INNER.finditer(text):
+            index += len(self._pattern.findall(text, done, match.start()))
+            done = match.start()
+            joints.append(index - 1)
+        joined = set(joints)
+        for joint in joints:  # the word before each sign
+            for first in range(joint, max(joint - _PARTS + 1, -1), -1):
+                if first != joint and first not in joined:
+                    break
+                if not self._all_single(first, joint + 2):
+                    self._join(first, joint + 2, "separators")
+
+    def _all_single(self, first: int, after: int) -> bool:
+        return all(len(self.plain[index]) == 1 for index in range(first, after))
+
+    def _single_letters(self) -> list[range]:
+        lengths = [*map(len, self.plain)]
+        if lengths.count(1) < RUN:
+            return []
+        runs = []
+        start = 0
+        for index in range(1, len(lengths) + 1):
+            if index < len(lengths) and lengths[index] == lengths[index - 1] == 1 and self._close(index):
+                continue
+            if index - start >= RUN:
+                runs.append(range(start, index))
+            start = index
+        return runs
+
+    def _close(self, index: int) -> bool:
+        return self.bounds[index][0] - self.bounds[index - 1][1] <= _GAP
+
+    def _join_run(self, run: range) -> None:
+        """Add the run as words; where some of its gaps are wider than others, they separate words."""
+        bounds = self.bounds
+        narrow = min(bounds[after][0] - bounds[before][1] for before, after in itertools.pairwise(run))
+        first = run.start
+        for index in range(run.start + 1, run.stop + 1):
+            if index == run.stop or bounds[index][0] - bounds[index - 1][1] > narrow:
+                if index - first > 1:
+                    self._join(first, index, "joined letters")
+                first = index
+
+
+def words_of(folded: str) -> list[str]:
+    """Return the words of a folded term."""
+    return (_ASCII_WORD if folded.isascii() else _WORD).findall(folded)
