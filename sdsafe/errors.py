@@ -18,6 +18,7 @@
     │   └── CancelledError          the caller asked to stop; there is no asset
     ├── WatermarkError              a mark was not written, or not read back
     ├── ManifestError               a manifest could not be built, written or read back
+    ├── MetadataError               XMP, IPTC or AIGC metadata could not be written, or not be read safely
     ├── SigningError                the signer refused, expired or answered nonsense
     ├── LedgerError                 the ledger is locked, damaged or inconsistent
     ├── RepositoryError             the manifest repository is damaged or lacks a record
@@ -45,6 +46,7 @@ __all__ = [
     "GenerationError",
     "LedgerError",
     "ManifestError",
+    "MetadataError",
     "MissingExtraError",
     "ObligationError",
     "OutputRefusedError",
@@ -204,6 +206,12 @@ class ManifestError(SdsafeError):
     """A C2PA manifest could not be defined, written or read back."""
 
     default_code = "manifest.failed"
+
+
+class MetadataError(SdsafeError):
+    """XMP, IPTC or AIGC metadata could not be written, or not be read safely."""
+
+    default_code = "metadata.failed"
 
 
 class SigningError(SdsafeError):
