@@ -128,6 +128,8 @@ class ManifestSummary:
     """The whole ``org.sdsafe.generation`` assertion; empty for manifests of others."""
     prompt: str | None = None
     actions: tuple[str, ...] = ()
+    source_types: tuple[str, ...] = ()
+    """Digital source types that its actions name, in order."""
     recovered: bool = False
     """True when it came from a repository, not from the file."""
 

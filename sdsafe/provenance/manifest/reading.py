@@ -107,7 +107,8 @@ def summarise(reading: Reading) -> ManifestSummary | None:
         asset_id=_asset_id(generation),
         generation=generation,
         prompt=_prompt(reading, generation),
-        actions=tuple(_actions(reading.manifest)),
+        actions=tuple(_of_actions(reading.manifest, "action")),
+        source_types=tuple(_of_actions(reading.manifest, "digitalSourceType")),
     )
 
 
@@ -186,13 +187,13 @@ def _embedded(reading: Reading, name: str) -> str | None:
     return contents[0].decode("utf-8", errors="replace") if len(contents) == 1 else None
 
 
-def _actions(manifest: Mapping[str, object]) -> Iterator[str]:
+def _of_actions(manifest: Mapping[str, object], key: str) -> Iterator[str]:
     assertions = _at(manifest, "assertions")
     for label, value in assertions.items() if isinstance(assertions, Mapping) else ():
         if label.partition("__")[0] not in (labels.ACTIONS, "c2pa.actions"):
             continue
         actions = _at(value, "actions")
         for action in actions if isinstance(actions, list) else ():
-            name = _at(action, "action")
-            if isinstance(name, str):
-                yield name
+            text = _at(action, key)
+            if isinstance(text, str):
+                yield text

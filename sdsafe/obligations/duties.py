@@ -1,0 +1,227 @@
+"""One duty for each code: what stands in its way before generation, and what of the finished file shows it done.
+
+An answer from ``show`` is evidence; an empty one means that nothing was shown, and nothing is released.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+from sdsafe.core.findings import CheckStatus
+from sdsafe.core.obligations import CORNERS, LABEL_TEXT
+from sdsafe.core.plans import AigcProvider, Label
+from sdsafe.core.request import PromptDisclosure
+from sdsafe.obligations import label
+from sdsafe.obligations.means import attested_form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sdsafe.obligations.means import Finished, Means
+
+    Params: TypeAlias = Mapping[str, str | int | bool]
+
+__all__ = ["DISCLOSURES", "DUTIES", "Duty", "Obstacle", "aigc_provider", "label_of"]
+
+DISCLOSURES = (PromptDisclosure.FULL, PromptDisclosure.COMMIT, PromptDisclosure.OMIT)
+"""From what shows most of the prompt to what shows least."""
+
+_TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why an obligation cannot be met here, and what to do about it."""
+
+    says: str
+    hint: str
+    review: bool = False
+    """True: a person is needed, whom nothing here can ask yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """How one kind of obligation is planned and shown."""
+
+    obstacle: Callable[[Params, Means], Obstacle | None]
+    show: Callable[[Params, Finished], str]
+    signed: bool = False
+    """True: only the signed file shows it."""
+
+
+def label_of(params: Params) -> Label:
+    """Return the label that ``visible_label`` asks for."""
+    return Label(text=str(params.get("text", LABEL_TEXT)), corner=str(params.get("corner", CORNERS[0])))
+
+
+def aigc_provider(params: Params, means: Means) -> AigcProvider:
+    """Return whom ``aigc_label`` names: what the rule says, else what the organisation says about itself."""
+    own = means.organisation
+    name, code = params.get("provider", own.name or ""), params.get("code", own.code or "")
+    return AigcProvider(name=str(name), code=str(code))
+
+
+def _nothing(_params: Params, _means: Means) -> None:
+    return None
+
+
+def _watermark(_params: Params, finished: Finished) -> str:
+    read = finished.readback
+    return f"{read.alg} read back from the decoded file" if read.payload == finished.watermark else ""
+
+
+def _no_timestamp(params: Params, _means: Means) -> Obstacle | None:
+    if not params.get("timestamp"):
+        return None
+    return Obstacle(says="no time-stamp authority is configured", hint="Leave the pack out, or ask without timestamp.")
+
+
+def _signed(params: Params, finished: Finished) -> str:
+    if finished.manifest is None or params.get("timestamp"):
+        return ""
+    return f"manifest {finished.manifest.label} read back as valid"
+
+
+def _source_type(_params: Params, finished: Finished) -> str:
+    found = finished.stated.source_type
+    return "the file's metadata name trainedAlgorithmicMedia" if found == _TRAINED else ""
+
+
+def _no_provider(params: Params, means: Means) -> Obstacle | None:
+    if aigc_provider(params, means).stated:
+        return None
+    return Obstacle(
+        says="nobody has said who provides the service",
+        hint="Set `code` or `name` in the table [organisation] of the settings.",
+    )
+
+
+def _aigc(params: Params, finished: Finished) -> str:
+    producer, number = finished.stated.aigc_producer, finished.stated.aigc_id
+    asked = {str(params[key]) for key in ("code", "provider") if params.get(key)}
+    if not producer or number != finished.asset_id or (asked and producer not in asked):
+        return ""
+    return "the file's metadata carry the AIGC label with producer and asset id"
+
+
+def _no_label(params: Params, means: Means) -> Obstacle | None:
+    wanted = label_of(params)
+    if missing := label.unwritable(wanted.text, means.label_font):
+        return Obstacle(
+            says=f"the {'built-in ' if means.label_font is None else ''}font has no sign for {missing!r}",
+            hint="Set label_font in the settings to a font that has, such as Noto Sans CJK.",
+        )
+    if means.size and (why := label.misfit([wanted], means.size.width, means.size.height, means.label_font)):
+        return Obstacle(says=f"the label does not fit: {why}", hint="Ask for a larger --size.")
+    return None
+
+
+def _label(params: Params, finished: Finished) -> str:
+    return label.legible(finished.pixels, label_of(params), finished.labels, finished.label_font)
+
+
+def _no_person(_params: Params, _means: Means) -> Obstacle:
+    return Obstacle(
+        says="a person has to look first, and there is no review queue here",
+        hint="Leave the pack out, or have the picture made where people review.",
+        review=True,
+    )
+
+
+def _not_shown(_params: Params, _finished: Finished) -> str:
+    return ""
+
+
+def _no_classifier(_params: Params, means: Means) -> Obstacle | None:
+    if means.checked:
+        return None
+    return Obstacle(says="no classifier will look", hint="Leave --unsafe-unchecked out.", review=True)
+
+
+def _classified(_params: Params, finished: Finished) -> str:
+    measured = [
+        f"{each.check} {each.version}"
+        for each in finished.checks
+        if each.status is CheckStatus.OK and any(found.score is not None for found in each.findings)
+    ]
+    return f"measured by {', '.join(measured)}" if measured else ""
+
+
+def _attributed(params: Params, finished: Finished) -> str:
+    text = " ".join(str(params["text"]).split())
+    return "the file's metadata carry the words as credit" if text and text in (finished.stated.credit or "") else ""
+
+
+def _too_few_pixels(params: Params, means: Means) -> Obstacle | None:
+    if means.size is None or means.size.width * means.size.height >= _pixels(params):
+        return None
+    return Obstacle(
+        says=f"{means.size} has {means.size.width * means.size.height / 1e6:.2f} megapixels, {params['value']} are asked for",
+        hint="Ask for a larger --size; pictures that were enlarged afterwards may not count.",
+    )
+
+
+def _enough_pixels(params: Params, finished: Finished) -> str:
+    height, width = finished.pixels.shape[:2]
+    return f"the decoded file has {width}x{height} pixels" if width * height >= _pixels(params) else ""
+
+
+def _pixels(params: Params) -> int:
+    return int(params["value"]) * 1_000_000
+
+
+def _shows_too_little(params: Params, means: Means) -> Obstacle | None:
+    asked = PromptDisclosure(str(params["mode"]))
+    if asked in DISCLOSURES[DISCLOSURES.index(means.disclosure) :]:
+        return None  # less is shown than the caller would: that is done without asking
+    return Obstacle(
+        says=f"the prompt would have to be shown ({asked.value}), and you chose {means.disclosure.value}",
+        hint=f"Choose --prompt-disclosure {asked.value}, or leave the pack out.",
+    )
+
+
+def _disclosed(params: Params, finished: Finished) -> str:
+    prompt = finished.manifest.generation.get("prompt") if finished.manifest else None
+    mode = prompt.get("disclosure") if isinstance(prompt, dict) else None
+    return f"the manifest shows the prompt as {mode}" if mode == params["mode"] else ""
+
+
+def _no_form(params: Params, means: Means) -> Obstacle | None:
+    kind = str(params.get("kind", ""))
+    if attested_form(kind, means.attestations):
+        return None
+    return Obstacle(
+        says=f"nobody vouches for a signed {kind} release".replace("  ", " "),
+        hint=f"Vouch for it with --attest release_form{':' + kind if kind else ''}=ID, the ID being that of your form.",
+    )
+
+
+def _form(params: Params, finished: Finished) -> str:
+    # The id stays in the private record: it may name a person.
+    return "attested by the caller" if attested_form(str(params.get("kind", "")), finished.attestations) else ""
+
+
+def _says_so(_params: Params, finished: Finished) -> str:
+    types = finished.manifest.source_types if finished.manifest else ()
+    return "the manifest names trainedAlgorithmicMedia" if _TRAINED in types else ""
+
+
+DUTIES: Mapping[str, Duty] = MappingProxyType(
+    {
+        "watermark": Duty(obstacle=_nothing, show=_watermark),
+        "sign_c2pa": Duty(obstacle=_no_timestamp, show=_signed, signed=True),
+        "iptc": Duty(obstacle=_nothing, show=_source_type),
+        "aigc_label": Duty(obstacle=_no_provider, show=_aigc),
+        "visible_label": Duty(obstacle=_no_label, show=_label),
+        "human_review": Duty(obstacle=_no_person, show=_not_shown),
+        "classifier_or_review": Duty(obstacle=_no_classifier, show=_classified),
+        "attribution": Duty(obstacle=_nothing, show=_attributed),
+        "min_megapixels": Duty(obstacle=_too_few_pixels, show=_enough_pixels),
+        "prompt_disclosure": Duty(obstacle=_shows_too_little, show=_disclosed, signed=True),
+        "release_form": Duty(obstacle=_no_form, show=_form),
+        "disclosure": Duty(obstacle=_nothing, show=_says_so, signed=True),
+    }
+)
+"""Every obligation that can be planned, by its code."""

@@ -1,0 +1,81 @@
+"""What a pipeline can do for one request, and what its finished file showed: all that obligations are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sdsafe.core.findings import CheckResult
+    from sdsafe.core.organisation import Organisation
+    from sdsafe.core.pixels import Pixels
+    from sdsafe.core.plans import Label
+    from sdsafe.core.report import ManifestSummary
+    from sdsafe.core.request import PromptDisclosure, Size
+    from sdsafe.core.softbinding import Detection
+
+__all__ = ["Finished", "Means", "Stated", "attested_form"]
+
+_FORM = "release_form"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What can be done, as far as it is known before generation."""
+
+    disclosure: PromptDisclosure
+    """How much of the prompt the caller wants to show."""
+    organisation: Organisation
+    checked: bool = True
+    """Whether output checks will look."""
+    size: Size | None = None
+    """Size of the finished picture; None: not known yet."""
+    attestations: tuple[str, ...] = ()
+    label_font: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What the metadata of the finished file state, as read back."""
+
+    source_type: str | None = None
+    aigc_producer: str | None = None
+    aigc_id: str | None = None
+    credit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What was read from the finished file, and what is known of its making."""
+
+    pixels: Pixels = field(repr=False)
+    """Decoded from the file."""
+    asset_id: str
+    readback: Detection
+    """What the watermark detector read from those pixels."""
+    watermark: bytes
+    """What it had to read."""
+    stated: Stated
+    checks: tuple[CheckResult, ...]
+    """Of the output gate."""
+    attestations: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+    """All that were drawn."""
+    label_font: Path | None = None
+    manifest: ManifestSummary | None = None
+    """As read back from the signed file; None: not signed yet."""
+
+
+def attested_form(kind: str | None, attestations: tuple[str, ...]) -> str:
+    """Return the id of a release form of this kind that somebody vouches for, or nothing.
+
+    ``release_form=ID`` speaks for every kind, ``release_form:KIND=ID`` for one.
+    """
+    for each in attestations:
+        name, _, form = each.partition("=")
+        about, _, which = name.partition(":")
+        if about == _FORM and form.strip() and which in {"", kind or ""}:
+            return form.strip()
+    return ""
