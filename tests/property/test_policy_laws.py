@@ -20,7 +20,7 @@ from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.lexicon import Entry, Lexicon
 from sdsafe.gates.policy.loader import LoadedPack, LoadedPolicies, load_policies
 from sdsafe.gates.policy.model import Pack
-from sdsafe.gates.policy.normalize import fold, views
+from sdsafe._internal.text.normalize import fold, views
 from sdsafe.gates.policy.obfuscation import find_obfuscation
 
 if TYPE_CHECKING:

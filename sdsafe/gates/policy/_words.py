@@ -12,12 +12,12 @@ import re
 import string
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdsafe.gates.policy.normalize import readings
+from sdsafe._internal.text.normalize import readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdsafe.gates.policy.normalize import View
+    from sdsafe._internal.text.normalize import View
 
 __all__ = ["RUN", "UNSEPARATED", "Other", "Words", "words_of"]
 

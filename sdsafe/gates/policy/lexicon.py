@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from sdsafe.gates.policy._inside import InsideTerms
 from sdsafe.gates.policy._misspelling import Misspelt
 from sdsafe.gates.policy._words import RUN, UNSEPARATED, Words, words_of
-from sdsafe.gates.policy.normalize import fold, readings, views
+from sdsafe._internal.text.normalize import fold, readings, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sdsafe.gates.policy.normalize import View
+    from sdsafe._internal.text.normalize import View
 
 __all__ = ["LEXICON_VERSION", "Entry", "Hit", "Lexicon"]
 

@@ -19,7 +19,7 @@ from sdsafe.gates.policy._strict import build
 from sdsafe.gates.policy._yaml import MAX_BYTES, read_yaml
 from sdsafe.gates.policy.lexicon import LEXICON_VERSION, Entry
 from sdsafe.gates.policy.model import Pack, Term, TermList
-from sdsafe.gates.policy.normalize import UNICODE
+from sdsafe._internal.text.normalize import UNICODE
 from sdsafe.gates.policy.references import check_rules, check_terms, known_categories
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdsafe.gates.policy.confusables import is_foreign_lookalike
+from sdsafe._internal.text.confusables import is_foreign_lookalike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdsafe.gates.policy.normalize import fold, readings, views
+from sdsafe._internal.text.normalize import fold, readings, views
 from sdsafe.gates.policy.obfuscation import find_obfuscation
 
 

@@ -19,7 +19,7 @@ import unicodedata
 from array import array
 from dataclasses import dataclass, replace
 
-from sdsafe.gates.policy.confusables import lookalike
+from sdsafe._internal.text.confusables import lookalike
 
 __all__ = ["UNICODE", "View", "fold", "readings", "views"]
 
