@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from sdsafe._internal.text.normalize import fold, views
 from sdsafe.core.decisions import Effect
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
 from sdsafe.core.request import GenerationRequest
@@ -20,7 +21,6 @@ from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.lexicon import Entry, Lexicon
 from sdsafe.gates.policy.loader import LoadedPack, LoadedPolicies, load_policies
 from sdsafe.gates.policy.model import Pack
-from sdsafe._internal.text.normalize import fold, views
 from sdsafe.gates.policy.obfuscation import find_obfuscation
 
 if TYPE_CHECKING:

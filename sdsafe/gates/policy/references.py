@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdsafe._internal.text.normalize import fold
 from sdsafe.core.findings import Stage
 from sdsafe.errors import PolicyFormatError
 from sdsafe.gates.policy.categories import BUILTIN, TERMS, Category
 from sdsafe.gates.policy.model import AllOf, AnyOf, Found, Not
-from sdsafe._internal.text.normalize import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
