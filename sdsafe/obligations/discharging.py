@@ -24,6 +24,9 @@ def discharge(plan: Plan, finished: Finished) -> tuple[Discharge, ...]:
         duty = DUTIES.get(demand.obligation.code)
         if duty is not None and duty.signed and finished.manifest is None:
             continue
+        if duty is not None and duty.declared:
+            found.append(finished.declared(demand.obligation))
+            continue
         evidence = duty.show(demand.obligation.params, finished) if duty else ""
         found.append(
             Discharge(

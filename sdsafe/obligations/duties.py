@@ -49,6 +49,8 @@ class Duty:
     show: Callable[[Params, Finished], str]
     signed: bool = False
     """True: only the signed file shows it."""
+    declared: bool = False
+    """True: the file's metadata show it, and who reads metadata answers."""
 
 
 def label_of(params: Params) -> Label:
@@ -84,11 +86,6 @@ def _signed(params: Params, finished: Finished) -> str:
     return f"manifest {finished.manifest.label} read back as valid"
 
 
-def _source_type(_params: Params, finished: Finished) -> str:
-    found = finished.stated.source_type
-    return "the file's metadata name trainedAlgorithmicMedia" if found == _TRAINED else ""
-
-
 def _no_provider(params: Params, means: Means) -> Obstacle | None:
     if aigc_provider(params, means).stated:
         return None
@@ -96,14 +93,6 @@ def _no_provider(params: Params, means: Means) -> Obstacle | None:
         says="nobody has said who provides the service",
         hint="Set `code` or `name` in the table [organisation] of the settings.",
     )
-
-
-def _aigc(params: Params, finished: Finished) -> str:
-    producer, number = finished.stated.aigc_producer, finished.stated.aigc_id
-    asked = {str(params[key]) for key in ("code", "provider") if params.get(key)}
-    if not producer or number != finished.asset_id or (asked and producer not in asked):
-        return ""
-    return "the file's metadata carry the AIGC label with producer and asset id"
 
 
 def _no_label(params: Params, means: Means) -> Obstacle | None:
@@ -147,11 +136,6 @@ def _classified(_params: Params, finished: Finished) -> str:
         if each.status is CheckStatus.OK and any(found.score is not None for found in each.findings)
     ]
     return f"measured by {', '.join(measured)}" if measured else ""
-
-
-def _attributed(params: Params, finished: Finished) -> str:
-    text = " ".join(str(params["text"]).split())
-    return "the file's metadata carry the words as credit" if text and text in (finished.stated.credit or "") else ""
 
 
 def _too_few_pixels(params: Params, means: Means) -> Obstacle | None:
@@ -212,12 +196,12 @@ DUTIES: Mapping[str, Duty] = MappingProxyType(
     {
         "watermark": Duty(obstacle=_nothing, show=_watermark),
         "sign_c2pa": Duty(obstacle=_no_timestamp, show=_signed, signed=True),
-        "iptc": Duty(obstacle=_nothing, show=_source_type),
-        "aigc_label": Duty(obstacle=_no_provider, show=_aigc),
+        "iptc": Duty(obstacle=_nothing, show=_not_shown, declared=True),
+        "aigc_label": Duty(obstacle=_no_provider, show=_not_shown, declared=True),
         "visible_label": Duty(obstacle=_no_label, show=_label),
         "human_review": Duty(obstacle=_no_person, show=_not_shown),
         "classifier_or_review": Duty(obstacle=_no_classifier, show=_classified),
-        "attribution": Duty(obstacle=_nothing, show=_attributed),
+        "attribution": Duty(obstacle=_nothing, show=_not_shown, declared=True),
         "min_megapixels": Duty(obstacle=_too_few_pixels, show=_enough_pixels),
         "prompt_disclosure": Duty(obstacle=_shows_too_little, show=_disclosed, signed=True),
         "release_form": Duty(obstacle=_no_form, show=_form),

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from sdsafe.core.decisions import Discharge, Obligation
     from sdsafe.core.findings import CheckResult
     from sdsafe.core.organisation import Organisation
     from sdsafe.core.pixels import Pixels
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import PromptDisclosure, Size
     from sdsafe.core.softbinding import Detection
 
-__all__ = ["Finished", "Means", "Stated", "attested_form"]
+__all__ = ["Finished", "Means", "attested_form"]
 
 _FORM = "release_form"
 
@@ -37,27 +39,17 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
-    """What the metadata of the finished file state, as read back."""
-
-    source_type: str | None = None
-    aigc_producer: str | None = None
-    aigc_id: str | None = None
-    credit: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """What was read from the finished file, and what is known of its making."""
 
     pixels: Pixels = field(repr=False)
     """Decoded from the file."""
-    asset_id: str
     readback: Detection
     """What the watermark detector read from those pixels."""
     watermark: bytes
     """What it had to read."""
-    stated: Stated
+    declared: Callable[[Obligation], Discharge]
+    """What the file's metadata show of an obligation that metadata can meet."""
     checks: tuple[CheckResult, ...]
     """Of the output gate."""
     attestations: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdsafe.core.decisions import Obligation
+from sdsafe.core.decisions import Discharge, Obligation
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
 from sdsafe.core.plans import Demand, Label, Plan
 from sdsafe.core.report import ManifestSummary
@@ -16,7 +16,7 @@ from sdsafe.core.request import PromptDisclosure
 from sdsafe.core.softbinding import Detection
 from sdsafe.obligations import label
 from sdsafe.obligations.discharging import discharge, undone
-from sdsafe.obligations.means import Finished, Stated
+from sdsafe.obligations.means import Finished
 from sdsafe.testing.samples import sample_picture
 
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -43,27 +43,30 @@ def _manifest(**others: Any) -> ManifestSummary:
 
 FINISHED = Finished(
     pixels=label.draw(sample_picture(height=1024, width=1024), [LABEL], None),
-    asset_id="0" * 16,
     readback=Detection(payload=b"12345678", alg="test.lsb"),
     watermark=b"12345678",
-    stated=Stated(source_type=TRAINED, aigc_producer="001", aigc_id="0" * 16, credit="Powered by Someone; other"),
+    declared=lambda obligation: Discharge(obligation=obligation, evidence="read back", ok=True),
     checks=(_check(),),
     attestations=("release_form=7",),
     labels=(LABEL,),
     manifest=_manifest(),
 )
 
+
+def _blank(obligation: Obligation) -> Discharge:
+    return Discharge(obligation=obligation, evidence="no metadata read back", ok=False)
+
+
 MET: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     # code, parameters, and what has to change in the file so that it is no longer met
     ("watermark", {}, {"readback": Detection(payload=None, alg="test.lsb")}),
     ("sign_c2pa", {}, {}),
-    ("iptc", {}, {"stated": Stated()}),
-    ("aigc_label", {"code": "001"}, {"stated": replace(FINISHED.stated, aigc_producer="002")}),
-    ("aigc_label", {}, {"asset_id": "1" * 16}),
+    ("iptc", {}, {"declared": _blank}),
+    ("aigc_label", {"code": "001"}, {"declared": _blank}),
     ("visible_label", {}, {"pixels": sample_picture(height=1024, width=1024)}),
     ("classifier_or_review", {}, {"checks": (_check(status=CheckStatus.ERROR),)}),
     ("classifier_or_review", {}, {"checks": ()}),
-    ("attribution", {"text": "Powered by Someone"}, {"stated": Stated(credit="Powered by")}),
+    ("attribution", {"text": "Powered by Someone"}, {"declared": _blank}),
     ("min_megapixels", {"value": 1}, {"pixels": np.zeros((1000, 999, 3), np.uint8)}),
     ("prompt_disclosure", {"mode": "commit"}, {"manifest": _manifest(generation={"prompt": {"disclosure": "full"}})}),
     ("release_form", {"kind": "model"}, {"attestations": ("release_form:property=7",)}),
