@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from sdsafe.errors import MetadataError
 
-__all__ = ["MAX_PIECES", "Found", "damaged", "occupied"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["MAX_PARTS", "MAX_PIECES", "Found", "bounded", "damaged", "occupied"]
+
+MAX_PARTS = 100_000
+"""Most chunks, segments or items of one file that are walked over; pixels in pieces of 8 KB make 800 MB of them."""
 
 MAX_PIECES = 16
-"""Most packets and labels that are kept of one file."""
+"""Most packets, labels and EXIF blocks of one file that are looked into."""
+
+_Part = TypeVar("_Part")
 
 
 @dataclass(slots=True)
@@ -25,14 +34,22 @@ class Found:
     problems: list[tuple[str, str]] = field(default_factory=list)
     """(code, explanation)."""
 
+    _pieces: int = 0
+
+    def take(self) -> bool:
+        """Say whether one more piece may be looked into; a flood of them is a problem of its own."""
+        self._pieces += 1
+        if self._pieces == MAX_PIECES + 1:
+            self.problem("metadata.container.flood", f"more than {MAX_PIECES} pieces of metadata")
+        return self._pieces <= MAX_PIECES
+
     def packet(self, place: str, data: bytes) -> None:
-        """Keep a packet; of a flood only the first."""
-        if len(self.packets) < MAX_PIECES:
-            self.packets.append((place, data))
+        """Keep a packet."""
+        self.packets.append((place, data))
 
     def label(self, place: str, data: bytes | None) -> None:
         """Keep a label, if there is one."""
-        if data is not None and len(self.labels) < MAX_PIECES:
+        if data is not None:
             self.labels.append((place, data))
 
     def cut_off(self) -> None:
@@ -43,6 +60,15 @@ class Found:
         """Note something wrong."""
         if len(self.problems) < MAX_PIECES:
             self.problems.append((code, explanation))
+
+
+def bounded(parts: Iterable[_Part], found: Found) -> Iterator[_Part]:
+    """Yield the first ``MAX_PARTS`` parts; more are a problem."""
+    for number, part in enumerate(parts):
+        if number == MAX_PARTS:
+            found.problem("metadata.container.parts", f"more than {MAX_PARTS:,} parts; the rest was not looked at")
+            return
+        yield part
 
 
 def damaged(what: str) -> MetadataError:

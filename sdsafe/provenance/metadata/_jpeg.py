@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe.errors import MetadataError
 from sdsafe.provenance.metadata import _tiff
-from sdsafe.provenance.metadata._found import Found, damaged, occupied
+from sdsafe.provenance.metadata._found import Found, bounded, damaged, occupied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +24,14 @@ _MAX_SEGMENT = 0xFFFF - 2
 def scan(data: bytes) -> Found:
     """Find packets and labels before the pixels."""
     found = Found()
-    for marker, body, _ in _segments(data, found):
-        if marker != _APP1:
+    for marker, body, _ in bounded(_segments(data, found), found):
+        if marker != _APP1 or not body.startswith((_XMP, _EXTENSION, _EXIF)) or not found.take():
             continue
         if body.startswith(_XMP):
             found.packet("JPEG APP1", body.removeprefix(_XMP))
         elif body.startswith(_EXTENSION):
             found.problem("metadata.container.extended", "extended XMP is not read")
-        elif body.startswith(_EXIF):
+        else:
             found.exif = True
             found.label("EXIF UserComment", _tiff.label(body.removeprefix(_EXIF)))
     return found

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from sdsafe.provenance.metadata import _tiff
-from sdsafe.provenance.metadata._found import Found, damaged
+from sdsafe.provenance.metadata._found import Found, bounded, damaged
 from sdsafe.provenance.metadata.xmp import MAX_PACKET_BYTES
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ _HEADER_END = len(_SIGNATURE) + _AROUND + 13  # IHDR comes first and has 13 byte
 def scan(data: bytes) -> Found:
     """Find packets and labels, wherever in the file they stand."""
     found = Found()
-    for type_, body in _chunks(data, found):
-        if type_ == b"eXIf":
+    for type_, body in bounded(_chunks(data, found), found):
+        if type_ == b"eXIf" and found.take():
             found.exif = True
             found.label("EXIF UserComment", _tiff.label(body))
         if type_ in {b"iTXt", b"tEXt", b"zTXt"}:
             keyword, _, rest = body.partition(b"\x00")
-            if keyword in {_XMP, _LABEL}:
+            if keyword in {_XMP, _LABEL} and found.take():
                 text = _text(type_, rest)
                 if text is None:
                     found.problem(

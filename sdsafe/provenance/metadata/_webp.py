@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from sdsafe.provenance.metadata import _tiff
-from sdsafe.provenance.metadata._found import Found, damaged, occupied
+from sdsafe.provenance.metadata._found import Found, bounded, damaged, occupied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +20,10 @@ _FIRST = 12  # after "RIFF", the size and "WEBP"
 def scan(data: bytes) -> Found:
     """Find packets and labels."""
     found = Found()
-    for type_, body in _chunks(data, found):
-        if type_ == b"XMP ":
+    for type_, body in bounded(_chunks(data, found), found):
+        if type_ == b"XMP " and found.take():
             found.packet("WebP XMP", body)
-        elif type_ == b"EXIF":
+        elif type_ == b"EXIF" and found.take():
             found.exif = True
             found.label("EXIF UserComment", _tiff.label(body.removeprefix(b"Exif\x00\x00")))
     return found

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from sdsafe.errors import MetadataError
-from sdsafe.provenance.metadata import _jpeg, _png, _tiff, _webp
-from sdsafe.provenance.metadata._found import occupied
+from sdsafe.provenance.metadata import _avif, _jpeg, _png, _tiff, _webp
+from sdsafe.provenance.metadata._found import damaged, occupied
 from sdsafe.provenance.metadata.aigc import AigcLabel
 from sdsafe.provenance.metadata.model import Metadata
 from sdsafe.provenance.metadata.xmp import parse, render
@@ -33,7 +33,7 @@ class _Container(Protocol):
 
 
 _CONTAINERS: Mapping[str, _Container] = MappingProxyType(
-    {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp, "image/tiff": _tiff}
+    {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp, "image/tiff": _tiff, "image/avif": _avif}
 )
 
 EMBEDDABLE = frozenset(_CONTAINERS)
@@ -55,8 +55,8 @@ class Declaration:
 def embed(data: bytes, media_type: str, metadata: Metadata) -> bytes:
     """Return the file with ``metadata`` in it: XMP, and for an AIGC label also the form that the guide wraps.
 
-    Where it goes: PNG ``iTXt`` and ``tEXt``, JPEG APP1 (XMP, EXIF), WebP ``XMP`` and ``EXIF``, TIFF tag 700. The
-    compressed pixels stay byte for byte what they were; equal arguments give equal bytes.
+    Where it goes: PNG ``iTXt`` and ``tEXt``, JPEG APP1 (XMP, EXIF), WebP ``XMP`` and ``EXIF``, TIFF tag 700, AVIF a
+    ``mime`` item. The compressed pixels stay byte for byte what they were; equal arguments give equal bytes.
 
     Args:
         data: A file that was just encoded; one that declares something already is refused.
@@ -79,6 +79,8 @@ def embed(data: bytes, media_type: str, metadata: Metadata) -> bytes:
     before = container.scan(data)
     if before.packets or before.labels:
         raise occupied("XMP" if before.packets else "an AIGC label")
+    if before.problems:
+        raise damaged(media_type)
     return container.insert(data, packet, metadata.aigc.render_wrapped() if metadata.aigc else None)
 
 
