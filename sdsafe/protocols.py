@@ -39,6 +39,7 @@ __all__ = [
     "Probe",
     "PromptCheck",
     "Signer",
+    "Sized",
     "StoredManifest",
     "Unavailable",
     "Watch",
@@ -186,6 +187,19 @@ class Watermarker(Protocol):
 
     def detect(self, images: Sequence[Pixels], /) -> list[Detection]:
         """Return one detection per image; an unmarked image gives ``payload=None``."""
+        ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """**Protocol:** what a watermarker may offer besides: it knows before generation which sizes have room."""
+
+    def check_size(self, width: int, height: int, /) -> None:
+        """Return if a picture of this size in pixels has room for the mark; else raise what ``embed`` would.
+
+        Raises:
+            WatermarkError: ``watermark.too-small``.
+        """
         ...
 
 

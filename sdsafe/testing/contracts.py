@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ from sdsafe._internal import images
 from sdsafe.core.findings import Finding, Stage
 from sdsafe.core.request import TEXT_FIELDS
 from sdsafe.errors import AssetError, WatermarkError
-from sdsafe.protocols import Discriminating
+from sdsafe.protocols import Discriminating, Sized
 from sdsafe.testing.samples import sample_generated, sample_picture, sample_request
 
 if TYPE_CHECKING:
@@ -113,6 +114,18 @@ class WatermarkerContract(ABC):
         for height, width in _NO_EFFORT_SIZES:
             detection = self.read(sample_picture(height=height, width=width))
             _require(detection.payload is None, f"an unmarked {width}x{height} picture gave a payload")
+
+    def test_it_says_beforehand_which_sizes_have_room(self) -> None:
+        """``check_size``, where there is one, agrees with ``embed``."""
+        marker = self.make()
+        if not isinstance(marker, Sized):
+            return
+        for picture in self.pictures():
+            marker.check_size(picture.shape[1], picture.shape[0])
+        for height, width in _NO_EFFORT_SIZES:
+            small = sample_picture(height=height, width=width)
+            _require_raises(WatermarkError, partial(marker.check_size, width, height))
+            _require_raises(WatermarkError, partial(self.mark, small))
 
     def test_p_values_are_probabilities(self) -> None:
         """A stated p-value lies in (0, 1]."""

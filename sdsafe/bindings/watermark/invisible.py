@@ -70,6 +70,14 @@ class InvisibleWatermarker:
             )
         return [_embedded(image, AssetId(bytes(each))) for image, each in zip(images, payloads, strict=True)]
 
+    def check_size(self, width: int, height: int, /) -> None:
+        """Return if a picture of this size has room for the mark.
+
+        Raises:
+            WatermarkError: ``watermark.too-small``.
+        """
+        _require_size(height, width)
+
     def detect(self, images: Sequence[Pixels], /) -> list[Detection]:
         """Return the payload of each image whose check holds; too small and unmarked images give None.
 
@@ -89,13 +97,7 @@ class InvisibleWatermarker:
 def _embedded(image: Pixels, asset_id: AssetId) -> Pixels:
     if not is_pixels(image):
         raise WatermarkError("what is to be marked is not an (H, W, 3) uint8 array", code="watermark.not-pixels")
-    height, width = image.shape[:2]
-    if block_count(height, width) < _LEAST_BLOCKS:
-        raise WatermarkError(
-            f"a picture of {width}x{height} pixels is too small for this watermark",
-            code="watermark.too-small",
-            hint="It needs as many pixels as 256x256: ask for a larger size.",
-        )
+    _require_size(*image.shape[:2])
     bits = np.unpackbits(np.frombuffer(payload.pack(asset_id), np.uint8))
     for headroom in _HEADROOMS:
         marked = embed_bits(image, bits, headroom=headroom)
@@ -106,6 +108,15 @@ def _embedded(image: Pixels, asset_id: AssetId) -> Pixels:
         code="watermark.unreadable",
         hint="Try another seed or a larger size; pictures of pure black, white or full colour carry little.",
     )
+
+
+def _require_size(height: int, width: int) -> None:
+    if block_count(height, width) < _LEAST_BLOCKS:
+        raise WatermarkError(
+            f"a picture of {width}x{height} pixels is too small for this watermark",
+            code="watermark.too-small",
+            hint="It needs as many pixels as 256x256: ask for a larger size.",
+        )
 
 
 def _weakest(marked: Pixels, bits: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> float:

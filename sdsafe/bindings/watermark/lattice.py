@@ -136,6 +136,14 @@ class LatticeWatermarker:
             )
         return [self.write(image, bytes(each)).image for image, each in zip(images, payloads, strict=True)]
 
+    def check_size(self, width: int, height: int, /) -> None:
+        """Return if a picture of this size has room for the mark.
+
+        Raises:
+            WatermarkError: ``watermark.too-small``.
+        """
+        _require_size(height, width)
+
     def detect(self, images: Sequence[Pixels], /) -> list[Detection]:
         """Return what each image carries; too small and unmarked images give no payload.
 
@@ -207,7 +215,10 @@ class LatticeWatermarker:
 def _require_room(image: Pixels) -> None:
     if not is_pixels(image):
         raise WatermarkError("what is to be marked is not an (H, W, 3) uint8 array", code="watermark.not-pixels")
-    height, width = image.shape[:2]
+    _require_size(*image.shape[:2])
+
+
+def _require_size(height: int, width: int) -> None:
     if min(height, width) < _LEAST_SIDE:
         raise WatermarkError(
             f"a picture of {width}x{height} pixels is too small for this watermark",
