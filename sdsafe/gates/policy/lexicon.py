@@ -16,9 +16,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdsafe._internal.text.normalize import fold, readings, views
+from sdsafe._internal.text.words import RUN, UNSEPARATED, Words, words_of
 from sdsafe.gates.policy._inside import InsideTerms
 from sdsafe.gates.policy._misspelling import Misspelt
-from sdsafe.gates.policy._words import RUN, UNSEPARATED, Words, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
