@@ -7,7 +7,7 @@ SDSAFE := $(BIN)/sdsafe
 DEMO   := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv weights system-packages demo test check fix bench docs clean
+.PHONY: help venv weights nudenet system-packages demo test check fix bench docs clean
 
 help:  ## show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ demo: weights  ## generate a signed picture, prove where it comes from, say wher
 	@echo; echo "-- with the development root as trust anchor"
 	$(SDSAFE) verify $(DEMO)/house.png --trust $(DEMO)/state/keys/root.pem
 	@echo; echo "The signed picture is $(CURDIR)/$(DEMO)/house.png"
+
+# The network in this wheel is AGPL-3.0, so no target of a user installs it; its adapter's tests skip without it.
+nudenet: $(STAMP)  ## the wheel that the tests of the nudenet adapter run over
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt nudenet
 
 test: weights  ## the whole test suite
 	$(BIN)/python -m pytest

@@ -77,3 +77,23 @@ def test_nothing_is_pulled_while_offline(sdsafe: Callable[..., Any], monkeypatch
     code, _, err = sdsafe("pull", "open-nsfw")
     assert code == 1
     assert "offline" in err
+
+
+def test_the_digest_of_a_folder_changes_with_its_content(
+    sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "m" / "config.json").write_text("{}")
+    code, first, _ = sdsafe("digest", str(tmp_path / "m"))
+    assert code == 0
+    assert len(first.strip()) == 64
+    (tmp_path / "m" / "config.json").write_text("{} ")
+    assert sdsafe("digest", str(tmp_path / "m"))[1] != first
+
+
+def test_a_folder_without_weights_is_refused(sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    code, _, err = sdsafe("digest", str(tmp_path / "m"))
+    assert code == 1
+    assert "no safetensors weights" in err

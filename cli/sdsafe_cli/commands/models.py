@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from sdsafe_cli.assessment import print_assessment
@@ -84,6 +86,20 @@ def path(*, name: str) -> None:
     from sdsafe.gates.safety import weights
 
     click.echo(weights.path(name, settings_from().places))
+
+
+@command.command("digest")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def digest(*, folder: Path) -> None:
+    """Print the SHA-256 that pins the model in FOLDER: the option `sha256` of the checks that load one."""
+    from sdsafe.errors import ConfigurationError
+    from sdsafe.gates.safety.folders import folder_digest
+    from sdsafe.protocols import Unavailable
+
+    try:
+        click.echo(folder_digest(folder))
+    except Unavailable as missing:
+        raise ConfigurationError(str(missing), code="weights.unusable") from missing
 
 
 @command.command("licence")

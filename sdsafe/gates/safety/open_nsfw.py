@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from PIL import Image
 
-from sdsafe.core.findings import Finding, Severity, Stage
-from sdsafe.errors import ConfigurationError, PluginError
+from sdsafe.errors import ConfigurationError
 from sdsafe.gates.safety import weights
+from sdsafe.gates.safety.options import CheckOptions
+from sdsafe.gates.safety.scoring import DEFAULT_TILE, PictureCheck, Scored
 from sdsafe.protocols import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.places import Places
-    from sdsafe.core.states import Generated
 
 __all__ = ["OpenNsfwCheck", "preprocess"]
 
@@ -34,32 +34,34 @@ _RESIZED, _CROPPED = 256, 224
 _MEAN_BGR = np.array([104.0, 117.0, 123.0], dtype=np.float32)
 
 
-class OpenNsfwCheck:
+class OpenNsfwCheck(PictureCheck):
     """Scores nudity from 0 to 1; ``unavailable`` until ``sdsafe models pull open-nsfw`` has run.
 
     The session is made on first use, from bytes whose SHA-256 was checked in the same breath, and kept.
     onnxruntime sessions may be called from several threads.
     """
 
-    def __init__(self, places: Places, *, threads: int = 0) -> None:
+    def __init__(self, places: Places, *, threads: int = 0, tile: int = DEFAULT_TILE) -> None:
         """Note where the weights are; nothing is loaded yet.
 
         Args:
             places: Where the model cache is.
             threads: Threads of one inference; 0 leaves it to onnxruntime.
+            tile: Side of the tiles of large pictures, in pixels; 0 looks at the whole picture alone.
         """
         self._places = places
         self._threads = threads
+        self.tile = tile
         self._session: Any = None
         self._lock = threading.Lock()
 
     @classmethod
     def configure(cls, places: Places, options: Mapping[str, object]) -> Self:
-        """Return a check; the one option is ``threads``."""
-        threads = options.get("threads", 0)
-        if set(options) - {"threads"} or not isinstance(threads, int) or threads < 0:
-            raise PluginError("open-nsfw: unknown option or value", hint="Known: threads = 0, 1, 2, ...")
-        return cls(places, threads=threads)
+        """Return a check from ``[options.open-nsfw]``: ``threads`` and ``tile``."""
+        given = CheckOptions("open-nsfw", options)
+        check = cls(places, threads=given.integer("threads", 0), tile=given.integer("tile", DEFAULT_TILE))
+        given.done()
+        return check
 
     @property
     def name(self) -> str:
@@ -69,21 +71,11 @@ class OpenNsfwCheck:
     @property
     def version(self) -> str:
         """Version of this adapter and the beginning of the SHA-256 of the weights."""
-        return f"1+{_SOURCE.sha256[:12]}"
+        return f"2+{_SOURCE.sha256[:12]}"
 
-    def check(self, generated: Generated, /) -> Iterable[Finding]:
-        """Return one finding, category ``nudity``, with the network's score."""
-        score = self.score(generated.pixels)
-        yield Finding(
-            code="output.score",
-            severity=Severity.INFORMATIONAL,
-            stage=Stage.OUTPUT,
-            source=self.name,
-            source_version=self.version,
-            category="nudity",
-            score=score,
-            explanation=f"nudity {score:.3f} by open-nsfw",
-        )
+    def scores(self, pictures: Sequence[Pixels], /) -> list[Mapping[str, Scored]]:
+        """Return the network's score of every picture as category ``nudity``."""
+        return [{"nudity": Scored(self.score(each))} for each in pictures]
 
     def score(self, pixels: Pixels) -> float:
         """Return the score of one picture, 0 to 1.
