@@ -41,8 +41,8 @@ from sdsafe.errors import (
 from sdsafe.generation._diffusers import DiffusersGenerator
 from sdsafe.pipeline import Parts, Pipeline
 from sdsafe.provenance.signing.credentials import init_development
-from sdsafe.records.repository import vault
 from sdsafe.records.repository.sqlite import SqliteRepository
+from sdsafe.records.sealing import vault
 from sdsafe.settings import Settings
 from sdsafe.testing.fakes import LsbWatermarker
 from sdsafe.testing.pipeline import fake_parts

@@ -17,11 +17,11 @@ from sdsafe.core.digests import sha256_hex
 from sdsafe.errors import PluginError, RepositoryError
 from sdsafe.protocols import StoredManifest
 from sdsafe.records.repository import record as records
-from sdsafe.records.repository import vault
-from sdsafe.records.repository.keyring import Keyring
 from sdsafe.records.repository.search import Search
 from sdsafe.records.repository.session import Session, is_alive
 from sdsafe.records.repository.tables import SCHEMA, StoredRow, Tables
+from sdsafe.records.sealing import vault
+from sdsafe.records.sealing.keyring import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,9 +15,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sdsafe.errors import RepositoryError
-from sdsafe.records.repository.keyring import Keyring
 from sdsafe.records.repository.sqlite import SqliteRepository
-from sdsafe.records.repository.vault import new_key
+from sdsafe.records.sealing.keyring import Keyring
+from sdsafe.records.sealing.vault import new_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

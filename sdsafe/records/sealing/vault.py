@@ -21,8 +21,8 @@ __all__ = ["KEY_BYTES", "Purpose", "new_key", "seal", "unseal"]
 
 KEY_BYTES = 32
 
-Purpose: TypeAlias = Literal["manifest", "record"]
-"""What is inside: the manifest store, or the private record."""
+Purpose: TypeAlias = Literal["manifest", "record", "review"]
+"""What is inside: the manifest store, the private record, or a picture that waits for a person."""
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12

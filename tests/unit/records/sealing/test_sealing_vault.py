@@ -6,7 +6,7 @@ import pytest
 
 from sdsafe.core.ids import AssetId
 from sdsafe.errors import RepositoryError
-from sdsafe.records.repository import vault
+from sdsafe.records.sealing import vault
 
 OWN, OTHER = AssetId(b"12345678"), AssetId(b"87654321")
 

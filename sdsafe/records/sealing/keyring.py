@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe._internal.database import TIMEOUT_S, Database, Schema
 from sdsafe.errors import RepositoryError
-from sdsafe.records.repository.vault import KEY_BYTES
+from sdsafe.records.sealing.vault import KEY_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

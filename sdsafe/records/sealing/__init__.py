@@ -1,0 +1,1 @@
+"""Sealed bytes and their keys, for every record that must be erasable."""
