@@ -23,8 +23,9 @@ weights: $(STAMP)  ## pull the output classifier (24 MB, hash-pinned) into the m
 	@$(SDSAFE) models verify open-nsfw >/dev/null 2>&1 || $(SDSAFE) models pull open-nsfw
 
 system-packages:  ## Debian packages that the cross-checks of the tests need
-	@ldconfig -p | grep -q libGL.so.1 && command -v openssl >/dev/null \
-	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends libgl1 libglib2.0-0 openssl)
+	@ldconfig -p | grep -q libGL.so.1 && command -v openssl >/dev/null && command -v exiftool >/dev/null \
+	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	    libgl1 libglib2.0-0 openssl libimage-exiftool-perl)
 
 # The demo keeps its keys, ledger and repository in ./demo, so that trying it out leaves no trace elsewhere.
 demo: export SDSAFE_HOME = $(CURDIR)/$(DEMO)/state
