@@ -102,6 +102,8 @@ class LexiconCheck:
         entry = hit.entry
         how = "" if hit.reading == "plain" else f", written with {hit.reading}"
         data: dict[str, object] = {"term": entry.term, "pack": entry.pack, "reading": hit.reading}
+        if entry.note:
+            data["note"] = entry.note
         if len(spans) > 1:
             data["continues"] = tuple((span.field, span.start, span.end) for span in spans[1:])
         return self._finding("prompt.term", entry.category, spans[0], f"the listed term {entry.term!r}{how}", data)

@@ -97,13 +97,14 @@ class Lexicon:
         return len(self._entries)
 
     def find(self, text: str) -> list[Hit]:
-        """Return every match, each place once, in order of place."""
-        found: dict[tuple[int, int, int], Hit] = {}
+        """Return every match in order of place: for each category and pack, each place once."""
+        found: dict[tuple[int, int, str, str], Hit] = {}
         for view in views(text):
             for index, start, end, reading in self._scan(view):
                 first, after = view.span(start, end)
                 name = view.name if reading == "plain" else reading
-                found.setdefault((first, after, index), Hit(self._entries[index], first, after, name))
+                entry = self._entries[index]
+                found.setdefault((first, after, entry.category, entry.pack), Hit(entry, first, after, name))
         return [found[key] for key in sorted(found)]
 
     def _add(self, words: list[str], index: int) -> None:
@@ -165,7 +166,8 @@ class Lexicon:
     def _within(self, view: View) -> Iterator[tuple[int, int, int, str]]:
         for text in dict.fromkeys((view.plain, view.skeleton)):
             for start, end, ids in self._inside.find(text):
-                yield from ((index, start, end, "plain") for index in ids)
+                if not _splits_number(text, start, end):
+                    yield from ((index, start, end, "plain") for index in ids)
         if view.plain.isascii() or not _GAP.search(view.plain):
             return
         kept: list[int] = []
@@ -174,10 +176,11 @@ class Lexicon:
             kept += range(done, gap.start())
             done = gap.end()
         kept += range(done, len(view.plain))
-        for start, end, ids in self._inside_joined.find("".join(view.plain[index] for index in kept)):
+        joined = "".join(view.plain[index] for index in kept)
+        for start, end, ids in self._inside_joined.find(joined):
             first, after = kept[start], kept[end - 1] + 1
-            how = "plain" if after - first == end - start else "separators"
-            yield from ((index, first, after, how) for index in ids)
+            if after - first > end - start and not _splits_number(joined, start, end):
+                yield from ((index, first, after, "separators") for index in ids)
 
     def _spelled(self, words: Words, run: range) -> Iterator[tuple[int, int, int, str]]:
         """Find terms in a run of single letters and the words around it, whatever separates them.
@@ -222,6 +225,12 @@ def _numbers(there: int | tuple[int, ...] | None) -> tuple[int, ...]:
     if there is None:
         return ()
     return (there,) if isinstance(there, int) else there
+
+
+def _splits_number(text: str, start: int, end: int) -> bool:
+    """Say whether a match begins or ends within a number: a listed "1岁" is not in "21岁"."""
+    before, after = text[max(start - 1, 0) : start + 1], text[end - 1 : end + 1]
+    return (len(before) > 1 and before.isdecimal()) or (len(after) > 1 and after.isdecimal())
 
 
 def _folded_words(term: str) -> tuple[str, list[str]]:

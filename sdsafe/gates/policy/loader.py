@@ -19,8 +19,9 @@ from sdsafe.errors import ConfigurationError, PolicyFormatError
 from sdsafe.gates.policy._strict import build
 from sdsafe.gates.policy._yaml import MAX_BYTES, read_yaml
 from sdsafe.gates.policy.lexicon import LEXICON_VERSION, Entry
-from sdsafe.gates.policy.model import Pack, Term, TermList
+from sdsafe.gates.policy.model import Pack, TermList
 from sdsafe.gates.policy.references import check_rules, check_terms, known_categories
+from sdsafe.gates.policy.terms import SharedTerms, read_shared, read_terms, shared_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,11 +65,16 @@ class LoadedPolicies:
         return f"{LEXICON_VERSION}+unicode{UNICODE}+{packs[:16]}"
 
     def entries(self) -> Iterator[Entry]:
-        """Yield every listed term and alias of every pack."""
+        """Yield every listed term and alias of every pack; those of shared lists once."""
+        shared: dict[str, TermList] = {}
         for loaded in self.packs:
             for listed in loaded.pack.terms:
-                for text in listed.spellings():
-                    yield Entry(text, listed.category, loaded.pack.id, listed.match == "substring")
+                if isinstance(listed, SharedTerms):
+                    shared[listed.category] = listed
+                else:
+                    yield from _entries(listed, loaded.pack.id)
+        for listed in shared.values():
+            yield from _entries(listed, "shared")
 
 
 def load_policies(names: Sequence[str], folders: Sequence[Path] = ()) -> LoadedPolicies:
@@ -199,31 +205,27 @@ def _with_files(pack: Pack, folder: Path, file: str) -> Pack:
         listed if listed.file is None else _with_file(listed, listed.file, folder, f"{file}: terms[{index}].file")
         for index, listed in enumerate(pack.terms)
     )
-    return pack.model_copy(update={"terms": lists})
+    for index, name in enumerate(pack.terms_from):
+        if name in pack.terms_from[:index] or name not in shared_names():
+            expected = f"each of these at most once: {', '.join(shared_names())}"
+            raise PolicyFormatError(file=file, key=f"terms_from[{index}]", expected=expected, found=repr(name))
+    return pack.model_copy(update={"terms": (*lists, *map(read_shared, pack.terms_from))})
 
 
 def _with_file(listed: TermList, name: str, folder: Path, where: str) -> TermList:
     path, file = folder / name, f"{folder.name}/{name}"
     if not path.resolve().is_relative_to(folder.resolve()):
         raise PolicyFormatError(file=where, key="", expected="a file inside the pack's folder", found=repr(name))
-    if path.suffix == ".txt":
-        terms: tuple[str | Term, ...] = tuple(_lines(_bytes(path, file, _MAX_TERM_FILE), file))
-    else:
-        value = {"category": listed.category, "terms": read_yaml(_bytes(path, file, MAX_BYTES), file)}
-        terms = build(TermList, value, file).terms
+    terms = read_terms(path, file, listed.category)
     return listed.model_copy(update={"terms": listed.terms + terms})
 
 
-def _lines(data: bytes, file: str) -> Iterator[str]:
-    """Yield the terms of a text file: one a line, ``#`` begins a comment line, empty lines do not count."""
-    if len(data) > _MAX_TERM_FILE:
-        raise PolicyFormatError(file=file, key="", expected=f"at most {_MAX_TERM_FILE:,} bytes", found="more")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PolicyFormatError(
-            file=file, key=f"byte {error.start}", expected="UTF-8", found="another encoding"
-        ) from error
-    for line in text.split("\n"):
-        if (term := line.strip()) and not term.startswith("#"):
-            yield term
+def _entries(listed: TermList, pack: str) -> Iterator[Entry]:
+    inside, tolerant = listed.match == "substring", listed.tolerance > 0
+    for term in listed.terms:
+        if isinstance(term, str):
+            yield Entry(term, listed.category, pack, inside, tolerant)
+        else:
+            note = term.remark()
+            for text in (term.term, *term.aliases):
+                yield Entry(text, listed.category, pack, inside, tolerant, note)

@@ -44,7 +44,8 @@ _CategoryName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,63}$")]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 _Line = Annotated[str, Field(min_length=1, max_length=400)]
 _TermText = Annotated[str, Field(min_length=1, max_length=200)]
-_TermFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.(txt|yaml)$")]
+_TermFile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.(csv|txt|yaml)$")]
+_Year = Annotated[int, Field(ge=-3000, le=3000)]
 _PackPath = Annotated[str, Field(min_length=1, max_length=200)]
 
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -156,6 +157,15 @@ class Term(Strict):
     aliases: tuple[_TermText, ...] = ()
     note: str = ""
     source: str = ""
+    born: _Year | None = None
+    died: _Year | None = None
+    year: _Year | None = None
+    """When it happened."""
+
+    def remark(self) -> str:
+        """Return what a person should know of the term, empty where nothing is."""
+        facts = (("born", self.born), ("died", self.died), ("", self.year), ("", self.note))
+        return ", ".join(f"{what} {value}".strip() for what, value in facts if value not in {None, ""})
 
 
 def _term_kind(value: object) -> str:
@@ -168,6 +178,8 @@ class TermList(Strict):
     category: _CategoryName
     match: Literal["words", "substring"] = "words"
     """``words``: whole words (scripts that do not separate words always match inside); ``substring``: anywhere."""
+    tolerance: Literal[0, 1] = 0
+    """1: terms of eight letters or more also match with one letter wrong; for short curated lists only."""
     terms: tuple[
         Annotated[Annotated[_TermText, Tag("<text>")] | Annotated[Term, Tag("<term>")], Discriminator(_term_kind)], ...
     ] = ()
@@ -215,11 +227,13 @@ class Pack(Strict):
     extends: Annotated[tuple[_PackPath, ...], Field(max_length=64)] = ()
     categories: dict[_CategoryName, CategoryNote] = Field(default_factory=dict)
     terms: tuple[TermList, ...] = ()
+    terms_from: Annotated[tuple[_CategoryName, ...], Field(max_length=64)] = ()
+    """Lists that ship with sdsafe, each for the category of its name."""
     rules: tuple[Rule, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.rules and not self.terms:
+        if not self.rules and not self.terms and not self.terms_from:
             raise _mismatch("rules or terms", "neither")
         ids = [rule.id for rule in self.rules]
         for index, rule_id in enumerate(ids):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdsafe._internal.text.normalize import fold
 from sdsafe.core.findings import Stage
 from sdsafe.errors import PolicyFormatError
+from sdsafe.gates.policy._misspelling import MOST_TERMS
 from sdsafe.gates.policy.categories import BUILTIN, TERMS, Category
 from sdsafe.gates.policy.model import AllOf, AnyOf, Found, Not
+from sdsafe.gates.policy.terms import LONGEST_TERM, can_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,12 +31,21 @@ def check_terms(pack: Pack, file: str) -> None:
         spellings = listed.spellings()
         if not spellings:
             raise PolicyFormatError(file=file, key=f"terms[{index}]", expected="at least one term", found="none")
+        if listed.tolerance and len(spellings) > MOST_TERMS:
+            expected = f"no tolerance in a list of more than {MOST_TERMS:,} terms and aliases"
+            raise PolicyFormatError(
+                file=file,
+                key=f"terms[{index}].tolerance",
+                expected=expected,
+                found=f"{len(spellings):,}",
+                hint="Every tolerated letter makes chance matches likelier; write known misspellings as aliases.",
+            )
         for text in spellings:
-            if len(text) > _LONGEST_TERM or not _has_letter(text):
+            if not can_match(text):
                 raise PolicyFormatError(
                     file=file,
                     key=f"terms[{index}]",
-                    expected=f"terms with a letter or digit, of at most {_LONGEST_TERM} characters",
+                    expected=f"terms with a letter or digit, of at most {LONGEST_TERM} characters",
                     found=ascii(text[:60]),
                 )
 
@@ -107,8 +117,3 @@ def _mistake(asked: Found, stage: str, categories: Mapping[str, Category]) -> st
     if category.stage is not Stage.PROMPT and asked.fields is not None:
         return "no fields beside a category that is not found in text"
     return ""
-
-
-def _has_letter(text: str) -> bool:
-    folded = text if text.isascii() else fold(text)
-    return any(map(str.isalnum, folded))

@@ -194,7 +194,7 @@ class TestTermFiles:
         folder = write_pack("house", text, words_yaml="- umbrella\n- {term: coat, aliases: [parka]}\n")
         assert self.entries(folder) == ["umbrella", "coat", "parka"]
 
-    @pytest.mark.parametrize("name", ["../secret.txt", "/etc/hostname", "words.csv", "a/../../b.txt", ".hidden.txt"])
+    @pytest.mark.parametrize("name", ["../secret.txt", "/etc/hostname", "words.json", "a/../../b.txt", ".hidden.txt"])
     def test_names_outside_the_pack_are_refused(self, write_pack: Callable[..., Path], minimal: str, name: str) -> None:
         with pytest.raises(PolicyFormatError, match=r"terms\[0\]\.file"):
             load_policies(["house"], [write_pack("house", minimal.replace("terms: [umbrella]", f"file: {name}"))])
