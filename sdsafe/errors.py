@@ -14,6 +14,7 @@
     │   ├── ExportRefusedError      the file, or what it is for, is not let out
     │   └── ObligationError         policy demands what cannot be done, or was not shown to be done
     ├── ReviewRequiredError         a person has to look first; carries the ticket
+    ├── ReviewError                 a case cannot be decided like that, or does not exist
     ├── GenerationError             the model could not produce an image
     │   └── CancelledError          the caller asked to stop; there is no asset
     ├── WatermarkError              a mark was not written, or not read back
@@ -56,6 +57,7 @@ __all__ = [
     "RefusedError",
     "RepositoryError",
     "RequestError",
+    "ReviewError",
     "ReviewRequiredError",
     "SdsafeError",
     "SigningError",
@@ -182,6 +184,12 @@ class ReviewRequiredError(SdsafeError):
         super().__init__(message, hint=hint)
         self.ticket = ticket
         self.decision = decision
+
+
+class ReviewError(SdsafeError):
+    """A case of the review queue does not exist, is closed, or cannot be decided like that."""
+
+    default_code = "review.failed"
 
 
 class GenerationError(SdsafeError):
