@@ -9,7 +9,7 @@ from sdsafe import plugins
 from sdsafe._internal import atomic, images
 from sdsafe.core.states import Asset
 from sdsafe.core.trust import ListKind, Require, TrustPolicy
-from sdsafe.errors import AssetError
+from sdsafe.errors import AssetError, ConfigurationError
 from sdsafe.settings import Settings
 from sdsafe.verification import Validator
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.report import Report
     from sdsafe.core.states import Recorded
+    from sdsafe.gates.policy.loader import LoadedPolicies
     from sdsafe.pipeline import Pipeline, UnsafeNoOutputCheck
     from sdsafe.protocols import Fingerprinter, ManifestRepository, Probe, Watermarker
 
@@ -41,14 +42,17 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
         SigningError: The credential is missing, expired or locked.
     """
     from sdsafe.gates.policy.judge import PackPolicy
-    from sdsafe.gates.policy.loader import load_policies
+    from sdsafe.gates.registry.gate import LicenceGate
+    from sdsafe.gates.registry.loading import load_registry, user_registry
     from sdsafe.pipeline import Parts, Pipeline
     from sdsafe.provenance.signing.credentials import expiry_warning
     from sdsafe.provenance.signing.uri import parse_signer_uri
     from sdsafe.recovery import sweep
+    from sdsafe.release import House
 
     chosen = settings or Settings.load()
     packs = {"policies": chosen.effective_policies, "folders": chosen.policy_folders}
+    policies = _policies(chosen)
     scheme, signer_options = parse_signer_uri(chosen.signer)
     signer = _plugin("signers", scheme, chosen, signer_options)
     if warning := expiry_warning(signer.certificate_chain[0]):
@@ -61,7 +65,8 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     return Pipeline(
         Parts(
             generator=_plugin("generators", chosen.generator, chosen, runtime),
-            policy=PackPolicy(load_policies(chosen.effective_policies, chosen.policy_folders)),
+            policy=PackPolicy(policies),
+            licences=LicenceGate(load_registry(user=user_registry())),
             prompt_checks=tuple(
                 _plugin("prompt_checks", name, chosen, packs if name == "lexicon" else {})
                 for name in chosen.prompt_checks
@@ -73,8 +78,40 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
             ledger=ledger,
             repository=repository,
             disclosure=chosen.prompt_disclosure,
+            house=House(
+                organisation=chosen.organisation,
+                intended_use=chosen.intended_use,
+                required=_required(chosen),
+                label_font=chosen.label_font,
+            ),
         )
     )
+
+
+def _policies(settings: Settings) -> LoadedPolicies:
+    """Return the packs that judge, signed by those who may sign them where settings demand it."""
+    from sdsafe.gates.policy.loader import load_policies
+
+    loaded = load_policies(settings.effective_policies, settings.policy_folders)
+    if settings.require_signed_packs:
+        from sdsafe.gates.policy.signing import read_public_keys, verify_policies
+
+        verify_policies(loaded, read_public_keys(settings.trusted_pack_keys))
+    return loaded
+
+
+def _required(settings: Settings) -> frozenset[str]:
+    """Return the ids of all packs that the organisation requires, with those that they extend."""
+    from sdsafe.gates.policy.loader import load_policies
+
+    if not settings.required_policies:
+        return frozenset()
+    try:
+        return frozenset(ref.id for ref in load_policies(settings.required_policies, settings.policy_folders).refs)
+    except ConfigurationError as error:
+        if error.code != "policy.none":
+            raise
+        return frozenset()  # lists of terms alone: no rule of theirs needs a look at the output
 
 
 def open_validator(

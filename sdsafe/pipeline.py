@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from sdsafe import release
 from sdsafe._internal import entropy, images
 from sdsafe._internal.clock import rfc3339
 from sdsafe._internal.versions import version
-from sdsafe.core.decisions import Decision, Discharge, Effect, FiredRule, Obligation, unite
-from sdsafe.core.digests import sha256_hex
+from sdsafe.core.decisions import Decision, Effect, unite
 from sdsafe.core.findings import Stage
-from sdsafe.core.receipts import EntryKind, LedgerEntry
-from sdsafe.core.report import Evidence, ManifestState
-from sdsafe.core.request import PromptDisclosure, require_plain
+from sdsafe.core.receipts import EntryKind
+from sdsafe.core.request import PromptDisclosure, Size, require_plain
 from sdsafe.core.softbinding import BindingKind, SoftBinding
 from sdsafe.core.states import (
     Admitted,
@@ -32,14 +31,14 @@ from sdsafe.core.states import (
     Outcome,
     PromptOpening,
     Recorded,
-    Refused,
     Signed,
     without_pixels,
 )
 from sdsafe.errors import (
     AssetError,
     ConfigurationError,
-    ManifestError,
+    ExportRefusedError,
+    ObligationError,
     OutputRefusedError,
     PromptRefusedError,
     RefusedError,
@@ -48,16 +47,21 @@ from sdsafe.errors import (
     WatermarkError,
 )
 from sdsafe.gates.guard import run_output_check, run_prompt_check
-from sdsafe.provenance.manifest import _c2pa, container
+from sdsafe.obligations import label
+from sdsafe.obligations.discharging import undone
+from sdsafe.obligations.planning import make_plan
+from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
-from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.recovery import settle, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sdsafe.core.findings import CheckResult
     from sdsafe.core.ids import AssetId
+    from sdsafe.core.plans import Plan
     from sdsafe.core.request import GenerationRequest
+    from sdsafe.gates.registry.gate import LicenceGate
     from sdsafe.protocols import (
         Fingerprinter,
         Generator,
@@ -89,6 +93,7 @@ class Parts:
 
     generator: Generator
     policy: PolicyEngine
+    licences: LicenceGate
     prompt_checks: tuple[PromptCheck, ...]
     output_checks: tuple[OutputCheck, ...] | UnsafeNoOutputCheck
     watermarker: Watermarker
@@ -97,6 +102,7 @@ class Parts:
     ledger: Ledger
     repository: ManifestRepository
     disclosure: PromptDisclosure = PromptDisclosure.FULL
+    house: release.House = release.House()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         """Refuse empty slots: no checks, no packs and no fingerprints are not a configuration."""
@@ -162,8 +168,8 @@ class Pipeline:
         """Do what ``run`` does, one outcome at a time."""
         try:
             admitted = self._admit(request)
-        except PromptRefusedError as refusal:
-            yield from [_refused(refusal, Stage.PROMPT)] * request.count
+        except RefusedError as refusal:
+            yield from [release.refused(refusal, Stage.PROMPT)] * request.count
             return
         for generated in self.__parts.generator.generate(admitted, watch):
             outcome = self._release(generated, deliver)
@@ -177,39 +183,56 @@ class Pipeline:
             marked = self._mark(cleared)
             encoded = self._encode(marked)
             signed = self._sign(encoded)
-        except OutputRefusedError as refusal:
-            return _refused(refusal, Stage.OUTPUT, generated)
+        except RefusedError as refusal:
+            return release.refused(refusal, Stage.OUTPUT, generated)
         return self._deliver(self._record(signed), deliver)
 
     def _admit(self, request: GenerationRequest) -> Admitted:
         parts = self.__parts
         seed = entropy.mint_seed() if request.seed is None else request.seed
-        resolved = parts.generator.resolve(replace(request, seed=seed))
+        use = request.intended_use or parts.house.intended_use
+        resolved = parts.generator.resolve(replace(request, seed=seed, intended_use=use))
         require_plain(resolved)
+        release.require_marketplace(release.declared_use(resolved, parts.house), parts.policy.refs)
         checks = tuple(run_prompt_check(check, resolved) for check in parts.prompt_checks)
-        decision = parts.policy.judge(Stage.PROMPT, resolved, checks)
-        if not decision.allows:
-            raise PromptRefusedError(_why(decision, "the request"), decision=decision, checks=checks)
+        decision = self._judge_request(resolved, checks)
+        ahead = self._look_ahead(resolved, checks)
+        release.require_room(parts.watermarker, resolved.size)
+        plan = self._plan((decision, ahead), resolved, parts.disclosure, resolved.size, checks)
         return Admitted(
             request=resolved,
             asset_ids=tuple(self._mint() for _ in range(resolved.count)),
-            opening=PromptOpening(mode=parts.disclosure, salt=entropy.mint_salt()),
+            opening=PromptOpening(mode=plan.disclosure, salt=entropy.mint_salt()),
             decision=decision,
             checks=checks,
             admitted_at=rfc3339(),
         )
 
     def _clear(self, generated: Generated) -> Cleared:
-        parts = self.__parts
-        if isinstance(parts.output_checks, UnsafeNoOutputCheck):
-            decision = _unchecked(parts.policy)
-            return Cleared(generated=generated, pixels=generated.pixels, decision=decision, checks=(), unchecked=True)
-        checks = tuple(run_output_check(check, generated) for check in parts.output_checks)
-        decision = parts.policy.judge(Stage.OUTPUT, generated.admitted.request, checks)
-        # TRANSFORM and REVIEW need somebody who carries them out; until one is configured they refuse.
-        if decision.effect > Effect.ANNOTATE:
-            raise OutputRefusedError(_why(decision, "the image"), decision=decision, checks=checks)
-        return Cleared(generated=generated, pixels=generated.pixels, decision=decision, checks=checks)
+        parts, admitted = self.__parts, generated.admitted
+        request, opening, shape = admitted.request, admitted.opening, generated.pixels.shape
+        size = Size(width=shape[1], height=shape[0])
+        unchecked = isinstance(parts.output_checks, UnsafeNoOutputCheck)
+        looking = () if isinstance(parts.output_checks, UnsafeNoOutputCheck) else parts.output_checks
+        checks = tuple(run_output_check(check, generated) for check in looking)
+        decision = self._judge_output(request, size, checks)
+        export = self._judge(Stage.EXPORT, request, (*admitted.checks, *checks), size)
+        _require_carried_out(export, "the file", ExportRefusedError, checks)
+        plan = self._plan((admitted.decision, decision, export), request, opening.mode, size, checks)
+        if plan.disclosure is not opening.mode:  # a rule about the output may ask to show less
+            admitted = replace(admitted, opening=replace(opening, mode=plan.disclosure))
+            generated = replace(generated, admitted=admitted)
+        pixels = label.draw(generated.pixels, plan.labels, parts.house.label_font) if plan.labels else generated.pixels
+        return Cleared(
+            generated=generated,
+            pixels=pixels,
+            decision=decision,
+            export=export,
+            plan=plan,
+            checks=checks,
+            unchecked=unchecked,
+            actions=("visible_label",) if plan.labels else (),
+        )
 
     def _mark(self, cleared: Cleared) -> Marked:
         watermarker, asset_id = self.__parts.watermarker, cleared.generated.asset_id
@@ -220,11 +243,12 @@ class Pipeline:
         return Marked(cleared=cleared, pixels=pixels, watermark=binding, watermark_version=watermarker.version)
 
     def _encode(self, marked: Marked) -> Encoded:
-        data = images.encode(marked.pixels)
+        parts = self.__parts
+        data = release.encode(marked, parts.house, parts.licences)
         pixels = images.decode(data)
         if not np.array_equal(pixels, marked.pixels):
             raise AssetError("the encoded file does not decode to the marked pixels", code="asset.readback")
-        (readback,) = self.__parts.watermarker.detect([pixels])
+        (readback,) = parts.watermarker.detect([pixels])
         if readback.payload != marked.watermark.value:
             raise WatermarkError(
                 "the watermark does not read back from the encoded file; nothing was released",
@@ -233,33 +257,40 @@ class Pipeline:
             )
         fingerprints = tuple(
             SoftBinding(alg=each.alg, value=each.compute(pixels), kind=BindingKind.FINGERPRINT)
-            for each in self.__parts.fingerprinters
+            for each in parts.fingerprinters
         )
-        asset = Asset(data=data, media_type="image/png", name=f"{marked.cleared.generated.asset_id}.png")
-        return Encoded(marked=marked, asset=asset, readback=readback, fingerprints=fingerprints)
+        name = f"{marked.cleared.generated.asset_id}.png"
+        asset = Asset(data=data, media_type=release.MEDIA_TYPE, name=name)
+        encoded = Encoded(marked=marked, asset=asset, readback=readback, fingerprints=fingerprints)
+        shown = release.discharged(encoded, asset, parts.house, parts.licences)
+        return replace(encoded, discharges=shown)
 
     def _sign(self, encoded: Encoded) -> Signed:
+        parts, cleared = self.__parts, encoded.marked.cleared
+        shown = release.public_file(encoded, parts.licences)
         definition = define(
-            encoded, generator="sdsafe", version=version("sdsafe"), when=rfc3339(), title=encoded.asset.name
+            shown, generator="sdsafe", version=version("sdsafe"), when=rfc3339(), title=encoded.asset.name
         )
-        data, store = _c2pa.sign(encoded.asset, definition, self.__parts.signer)
+        data, store = _c2pa.sign(encoded.asset, definition, parts.signer)
         asset = replace(encoded.asset, data=data)
-        label = _read_back(asset, encoded)
-        cleared = encoded.marked.cleared
-        decision = unite((cleared.generated.admitted.decision, cleared.decision))
-        discharges = tuple(_discharge(obligation, encoded, label) for obligation in decision.obligations)
-        undone = [each.obligation.code for each in discharges if not each.ok]
-        if undone:
-            raise OutputRefusedError(
-                f"policy demands what was not done: {', '.join(undone)}", decision=decision, checks=cleared.checks
-            )
-        return Signed(encoded=encoded, asset=asset, manifest_store=store, manifest_label=label, discharges=discharges)
+        manifest = release.read_back(asset, encoded)
+        discharges = release.discharged(encoded, asset, parts.house, parts.licences, manifest=manifest)
+        if missing := undone(cleared.plan, discharges):
+            msg = f"policy demands what the finished file does not show: {missing}"
+            raise ObligationError(msg, decision=cleared.judgement, checks=cleared.checks)
+        return Signed(
+            encoded=encoded,
+            asset=asset,
+            manifest_store=store,
+            manifest_label=manifest.label,
+            discharges=discharges,
+        )
 
     def _record(self, signed: Signed) -> Recorded:
-        parts, asset_id = self.__parts, _asset_id(signed)
+        parts, asset_id = self.__parts, signed.encoded.marked.cleared.generated.asset_id
         record_sha256 = parts.repository.put(signed)
         try:
-            receipt = parts.ledger.append(_entry(EntryKind.RELEASED, signed, record_sha256))
+            receipt = parts.ledger.append(release.entry(EntryKind.RELEASED, signed, record_sha256))
         except Exception:
             with _unfinished("take back the record of an asset"):
                 settle(asset_id, parts.ledger, parts.repository)
@@ -278,6 +309,48 @@ class Pipeline:
         parts.repository.mark_delivered(recorded.asset_id)
         return recorded
 
+    def _judge(
+        self, stage: Stage, request: GenerationRequest, checks: tuple[CheckResult, ...], size: Size | None = None
+    ) -> Decision:
+        del size
+        return self.__parts.policy.judge(stage, request, checks)
+
+    def _judge_request(self, request: GenerationRequest, checks: tuple[CheckResult, ...]) -> Decision:
+        """Return what packs and licences say of the request together, or refuse it."""
+        parts = self.__parts
+        use = release.declared_use(request, parts.house)
+        licences = parts.licences.decide(request, use)
+        decision = unite((self._judge(Stage.PROMPT, request, checks), licences))
+        hint = "" if licences.allows else parts.licences.hint(request, use)
+        _require_carried_out(decision, "the request", PromptRefusedError, checks, hint)
+        return decision
+
+    def _look_ahead(self, request: GenerationRequest, checks: tuple[CheckResult, ...]) -> Decision:
+        """Return what can be said already of output and file, or refuse what is sure to be refused later."""
+        del checks, request
+        return Decision(effect=Effect.ALLOW, policy=self.__parts.policy.refs)
+
+    def _judge_output(self, request: GenerationRequest, size: Size, checks: tuple[CheckResult, ...]) -> Decision:
+        if isinstance(self.__parts.output_checks, UnsafeNoOutputCheck):
+            decision = Decision(effect=Effect.ANNOTATE, policy=self.__parts.policy.refs, fired=(release.UNCHECKED,))
+        else:
+            decision = self._judge(Stage.OUTPUT, request, checks, size)
+        _require_carried_out(decision, "the image", OutputRefusedError, checks)
+        return decision
+
+    def _plan(
+        self,
+        decisions: tuple[Decision, ...],
+        request: GenerationRequest,
+        disclosure: PromptDisclosure,
+        size: Size | None,
+        checks: tuple[CheckResult, ...],
+    ) -> Plan:
+        parts = self.__parts
+        checked = not isinstance(parts.output_checks, UnsafeNoOutputCheck)
+        means = release.means(request, parts.house, disclosure, checked=checked, size=size)
+        return make_plan(unite(decisions), means, checks)
+
     def _mint(self) -> AssetId:
         for _ in range(_MINT_ATTEMPTS):
             asset_id = entropy.mint_asset_id()
@@ -295,74 +368,10 @@ def _unfinished(what: str) -> Iterator[None]:
         _log.warning("could not %s (%s); the next start will", what, error.code)
 
 
-def _asset_id(signed: Signed) -> AssetId:
-    return signed.encoded.marked.cleared.generated.asset_id
-
-
-def _why(decision: Decision, what: str) -> str:
-    rules = ", ".join(f"{rule.rule} ({rule.because})" for rule in decision.leading) or "an error while judging"
-    return f"policy refuses {what} [{decision.effect.label}]: {rules}"
-
-
-def _refused(refusal: RefusedError, stage: Stage, generated: Generated | None = None) -> Refused:
-    return Refused(
-        stage=stage,
-        decision=refusal.decision,
-        checks=refusal.checks,
-        reason=refusal.code,
-        message=str(refusal),
-        asset_id=generated.asset_id if generated else None,
-        seed=generated.seed if generated else None,
-    )
-
-
-def _unchecked(policy: PolicyEngine) -> Decision:
-    rule = FiredRule(
-        rule="builtin.unsafe-unchecked",
-        policy="builtin",
-        effect=Effect.ANNOTATE,
-        because="output checks were switched off with UnsafeNoOutputCheck",
-    )
-    return Decision(effect=Effect.ANNOTATE, policy=policy.refs, fired=(rule,))
-
-
-def _read_back(asset: Asset, encoded: Encoded) -> str:
-    """Read the signed bytes as a stranger would and return the manifest's label; anything amiss is an error."""
-    seen = ManifestProbe().examine(asset, Evidence())
-    if seen.manifest is not ManifestState.VALID or seen.summary is None:
-        codes = ", ".join(f.code for f in seen.findings if f.severity == "failure") or "no manifest found"
-        raise ManifestError(f"the signed file does not read back as valid: {codes}", code="manifest.readback")
-    if seen.summary.asset_id != str(encoded.marked.cleared.generated.asset_id):
-        raise ManifestError("the signed file reads back with another asset id", code="manifest.readback")
-    # Equal bytes decode to equal pixels, and those were compared when the file was encoded.
-    if container.without_store(asset.data) != encoded.asset.data:
-        raise ManifestError("signing changed more than the manifest", code="manifest.readback")
-    return seen.summary.label
-
-
-def _discharge(obligation: Obligation, encoded: Encoded, label: str) -> Discharge:
-    """Show from what was read back that an obligation is met; one we do not know is not met."""
-    match obligation.code:
-        case "watermark":
-            evidence = f"{encoded.readback.alg} read back from the final bytes"
-            ok = encoded.readback.payload == encoded.marked.watermark.value
-        case "sign_c2pa" if not obligation.params:
-            evidence, ok = f"manifest {label} read back as valid", True
-        case _:
-            evidence, ok = "nothing here can meet this obligation", False
-    return Discharge(obligation=obligation, evidence=evidence, ok=ok)
-
-
-def _entry(kind: EntryKind, signed: Signed, record_sha256: str) -> LedgerEntry:
-    cleared = signed.encoded.marked.cleared
-    decision = unite((cleared.generated.admitted.decision, cleared.decision))
-    return LedgerEntry(
-        kind=kind,
-        asset_id=str(_asset_id(signed)),
-        asset_sha256=sha256_hex(signed.asset.data),
-        manifest_sha256=sha256_hex(signed.manifest_store),
-        policy_digests=tuple(ref.digest for ref in decision.policy),
-        effect=decision.effect.label,
-        record_sha256=record_sha256,
-        recorded_at=rfc3339(),
-    )
+def _require_carried_out(
+    decision: Decision, what: str, error: type[RefusedError], checks: tuple[CheckResult, ...], hint: str = ""
+) -> None:
+    """Let a decision pass that allows, and whose changes somebody here can make; refuse any other."""
+    # REVIEW needs somebody who carries it out; until one is configured it refuses.
+    if not decision.allows or not release.transformable(decision):
+        raise error(release.why(decision, what), decision=decision, checks=checks, hint=hint)

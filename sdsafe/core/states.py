@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from sdsafe.core.decisions import unite
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import CheckResult, Stage
     from sdsafe.core.ids import AssetId
     from sdsafe.core.pixels import Pixels
+    from sdsafe.core.plans import Plan
     from sdsafe.core.receipts import Receipt
     from sdsafe.core.request import GenerationRequest, ModelRef, PromptDisclosure
     from sdsafe.core.softbinding import Detection, SoftBinding
@@ -109,11 +112,21 @@ class Cleared:
     generated: Generated
     pixels: Pixels = field(repr=False)
     decision: Decision
+    """Of the output gate."""
+    export: Decision
+    """Of the rules about the file and what it is for."""
+    plan: Plan
+    """How every obligation of all decisions is met; what changes the picture is done already."""
     checks: tuple[CheckResult, ...]
     """Output checks; the prompt checks are in ``generated.admitted``."""
     unchecked: bool = False
     """True only under ``UnsafeNoOutputCheck``; it is signed into the manifest."""
     actions: tuple[str, ...] = ()
+
+    @property
+    def judgement(self) -> Decision:
+        """All decisions about this image, united."""
+        return unite((self.generated.admitted.decision, self.decision, self.export))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,6 +149,8 @@ class Encoded:
     """What the detector read from the decoded bytes."""
     fingerprints: tuple[SoftBinding, ...]
     """Computed from the decoded bytes."""
+    discharges: tuple[Discharge, ...] = ()
+    """What these bytes show already; the manifest repeats it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,6 +164,7 @@ class Signed:
     manifest_label: str
     """Label of the active manifest, ``urn:c2pa:...``."""
     discharges: tuple[Discharge, ...] = ()
+    """Of every obligation, from the signed bytes."""
 
 
 def without_pixels(signed: Signed) -> Signed:
@@ -202,8 +218,11 @@ class Refused:
     decision: Decision
     checks: tuple[CheckResult, ...]
     reason: str
-    """Stable code: ``refused.prompt`` or ``refused.output``."""
+    """Stable code: ``refused.prompt``, ``refused.output``, ``refused.export``, ``refused.obligation``,
+    ``refused.review``."""
     message: str
+    hint: str = ""
+    """What to do about it, where there is something."""
     asset_id: AssetId | None = None
     seed: int | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sdsafe import plugins
@@ -10,14 +11,35 @@ from sdsafe.core.request import GenerationRequest, Size
 from sdsafe.core.states import Recorded
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
+from sdsafe.gates.registry.gate import LicenceGate
+from sdsafe.gates.registry.licence import Source
+from sdsafe.gates.registry.loading import load_registry
+from sdsafe.gates.registry.records import Record
 from sdsafe.pipeline import Parts, Pipeline
 from sdsafe.provenance.signing.credentials import init_development
 from sdsafe.testing.fakes import FakeGenerator, FakeOutputCheck
+from sdsafe.testing.samples import sample_request
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["fake_parts", "fake_pipeline", "signed_png"]
+__all__ = ["fake_licences", "fake_parts", "fake_pipeline", "signed_png"]
+
+
+def fake_licences() -> LicenceGate:
+    """Return a licence gate that knows the shipped facts, and the model of ``FakeGenerator`` as our own."""
+    model = sample_request().model
+    record = Record(
+        id="fake-waves",
+        name="the model of the fake generator",
+        kind="base",
+        digests=(model.digest or "",),
+        licence="apache-2.0",
+        sources=(Source(note="part of sdsafe", accessed="2026-11-23"),),
+        verified="primary",
+    )
+    registry = load_registry()
+    return LicenceGate(replace(registry, records=(*registry.records, record)))
 
 
 def fake_parts(places: Places, **others: Any) -> Parts:
@@ -35,6 +57,7 @@ def fake_parts(places: Places, **others: Any) -> Parts:
     chosen: dict[str, Any] = {
         "generator": FakeGenerator(),
         "policy": PackPolicy(load_policies(["baseline"])),
+        "licences": fake_licences(),
         "prompt_checks": (plugins.load("sdsafe.prompt_checks", "lexicon", places),),
         "output_checks": (FakeOutputCheck(category="nudity"),),
         "watermarker": plugins.load("sdsafe.watermarkers", "dwtDctSvd", places),

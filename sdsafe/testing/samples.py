@@ -11,6 +11,7 @@ from sdsafe._internal import images
 from sdsafe.core.decisions import Decision, Effect, PolicyRef
 from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.ids import AssetId
+from sdsafe.core.plans import Plan
 from sdsafe.core.request import GenerationRequest, ModelRef, PromptDisclosure, Size
 from sdsafe.core.softbinding import BindingKind, Detection, SoftBinding
 from sdsafe.core.states import (
@@ -74,7 +75,7 @@ def sample_request(prompt: str = "a red house on green hills", *, size: Size | N
     """Return a resolved request: nothing in it is None that ``Generator.resolve`` fills in."""
     return GenerationRequest(
         prompt=prompt,
-        model=ModelRef(repo="fake:waves", revision="1", digest="0" * 64, license="CC0-1.0"),
+        model=ModelRef(repo="fake:waves", revision="1", digest="0" * 64, license="Apache-2.0"),
         seed=7,
         size=size or Size(width=256, height=256),
         steps=2,
@@ -149,7 +150,14 @@ def sample_signed(
         manifest_store: As recorded.
     """
     generated = sample_generated(pixels, admitted=sample_admitted(asset_ids=(asset_id,)))
-    cleared = Cleared(generated=generated, pixels=generated.pixels, decision=sample_decision(), checks=())
+    cleared = Cleared(
+        generated=generated,
+        pixels=generated.pixels,
+        decision=sample_decision(),
+        export=sample_decision(),
+        plan=Plan(demands=(), disclosure=PromptDisclosure.FULL),
+        checks=(),
+    )
     marked = Marked(
         cleared=cleared,
         pixels=generated.pixels,

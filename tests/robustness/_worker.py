@@ -88,7 +88,7 @@ def _shared(scratch: Path) -> dict[str, Any]:
     parts = fake_parts(Places(state=scratch, cache=scratch / "cache"))
     for each in parts.fingerprinters:
         each.compute(sample_picture(1))  # brings scipy in: that must not be in the way of every fork
-    names = ("policy", "prompt_checks", "output_checks", "fingerprinters")
+    names = ("policy", "licences", "prompt_checks", "output_checks", "fingerprinters")
     return {name: getattr(parts, name) for name in names}
 
 

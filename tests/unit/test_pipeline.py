@@ -95,6 +95,7 @@ def test_every_prompt_check_and_every_output_check_is_shown_to_policy(parts: Par
     assert [(stage, [r.check for r in results]) for stage, results in policy.shown] == [
         ("prompt", ["a", "b"]),
         ("output", ["c", "d"]),
+        ("export", ["a", "b", "c", "d"]),
     ]
 
 
@@ -227,7 +228,7 @@ class TestObligations:
         assert all(d.ok and d.evidence for d in discharges)
 
     @pytest.mark.parametrize(
-        "obligation", [Obligation(code="visible_label"), Obligation(code="sign_c2pa", params={"timestamp": True})]
+        "obligation", [Obligation(code="human_review"), Obligation(code="sign_c2pa", params={"timestamp": True})]
     )
     def test_what_nobody_can_do_is_no_release(self, parts: Parts, obligation: Obligation) -> None:
         outcome = _run(replace(parts, policy=Fixed(obligations=(obligation,))))

@@ -80,11 +80,25 @@ class Assessment:
 
         Only obligations of the finished file go along: one that binds people could never be discharged there.
         """
-        fired = tuple(
+        reasons = tuple(
             FiredRule(rule=each.code, policy=ref.id, effect=each.effect, because=each.says, citation=each.citation)
             for each in self.reasons
         )
-        return Decision(effect=self.effect, policy=(ref,), fired=fired, obligations=self.release_obligations)
+        duties = tuple(
+            FiredRule(
+                rule=f"duty.{each.licence}",
+                policy=ref.id,
+                effect=Effect.ALLOW,
+                because=each.says,
+                citation=each.citation,
+                obligations=(each.obligation,),
+            )
+            for each in self.duties
+            if each.release
+        )
+        return Decision(
+            effect=self.effect, policy=(ref,), fired=(*reasons, *duties), obligations=self.release_obligations
+        )
 
 
 def assess(

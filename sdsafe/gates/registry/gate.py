@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdsafe.core.decisions import PolicyRef
+from sdsafe.gates.registry.advice import declare_hint, remedies
 from sdsafe.gates.registry.assessment import Assessment, assess
 from sdsafe.gates.registry.effective import EffectiveLicence, Part, combine
 from sdsafe.gates.registry.records import Registry, public_ref
@@ -64,6 +65,26 @@ class LicenceGate:
         """Return the same as a decision that unites with those of policy packs."""
         return self.assess_request(request, use).decision(self.ref)
 
+    def hint(self, request: GenerationRequest, use: DeclaredUse | None = None) -> str:
+        """Return what whoever was refused by ``decide`` can do about it; empty where nothing can be done."""
+        declared = use or self._organisation
+        assessment = self.assess_request(request, declared)
+        if assessment.allows:
+            return ""
+        if request.intended_use is None and declared.use is None:
+            uses = ("private", "internal", "commercial")
+            return declare_hint(
+                (each, self.assess_request(replace(request, intended_use=each), declared).effect) for each in uses
+            )
+        return " ".join(remedies(assessment))
+
     def public(self, model: ModelRef) -> ModelRef:
         """Return what a public manifest says of ``model``: an alias, where its record is private."""
         return public_ref(self._registry.find(model), model)
+
+    def public_adapter(self, adapter: AdapterRef) -> AdapterRef:
+        """Return what a public manifest says of ``adapter``: an alias, where its record is private."""
+        record = self._registry.find(adapter).record
+        if record is None or record.visibility == "public":
+            return adapter
+        return replace(adapter, repo=f"private:{record.alias}", revision=None, digest=None)

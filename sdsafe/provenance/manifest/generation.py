@@ -13,8 +13,9 @@ from sdsafe.core.request import PromptDisclosure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sdsafe.core.decisions import Decision, PolicyRef
+    from sdsafe.core.decisions import Decision, Discharge, PolicyRef
     from sdsafe.core.findings import CheckResult, Finding
+    from sdsafe.core.plans import Demand
     from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Scalar
     from sdsafe.core.states import Admitted, Encoded, Execution
 
@@ -45,11 +46,13 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         **_asked(admitted.request, full=full),
         **_ran(generated.execution),
         "prompt": _prompt(admitted),
-        "policies": [_policy(ref) for ref in _policies(admitted.decision, cleared.decision)],
+        "policies": [_policy(ref) for ref in cleared.judgement.policy],
         "decisions": {
             "prompt": _decision(admitted.decision, full=full),
             "output": _decision(cleared.decision, full=full),
+            "export": _decision(cleared.export, full=full),
         },
+        "obligations": [_obligation(demand, encoded.discharges) for demand in cleared.plan.demands],
         "checks": [_check(result, full=full) for result in (*admitted.checks, *cleared.checks)],
         "watermark": {"alg": marked.watermark.alg, "version": marked.watermark_version},
         "fingerprints": [{"alg": each.alg, "value": each.value.hex()} for each in encoded.fingerprints],
@@ -136,10 +139,6 @@ def _prompt(admitted: Admitted) -> dict[str, object]:
             return {"disclosure": "omit"}
 
 
-def _policies(*decisions: Decision) -> Iterable[PolicyRef]:
-    return dict.fromkeys(ref for decision in decisions for ref in decision.policy)
-
-
 def _policy(ref: PolicyRef) -> dict[str, object]:
     return {"id": ref.id, "version": ref.version, "digest": ref.digest}
 
@@ -152,6 +151,7 @@ def _decision(decision: Decision, *, full: bool) -> dict[str, object]:
             effect=rule.effect.label,
             citation=rule.citation or None,
             because=(rule.because or None) if full else None,
+            obligations=[each.code for each in rule.obligations] or None,
         )
         for rule in decision.fired
     ]
@@ -161,6 +161,18 @@ def _decision(decision: Decision, *, full: bool) -> dict[str, object]:
     if decision.errors:
         stated["errors"] = len(decision.errors)  # their texts are for the private record
     return stated
+
+
+def _obligation(demand: Demand, discharges: Iterable[Discharge]) -> dict[str, object]:
+    """Return an obligation with who demands it and what of the file shows it; without evidence the manifest itself does."""
+    obligation = demand.obligation
+    shown = next((each.evidence for each in discharges if each.obligation == obligation and each.ok), None)
+    return _given(
+        code=obligation.code,
+        parameters=dict(sorted(obligation.params.items())) or None,
+        demanded_by=list(dict.fromkeys(f"{rule.policy}/{rule.rule}" for rule in demand.rules)),
+        evidence=shown,
+    )
 
 
 def _check(result: CheckResult, *, full: bool) -> Mapping[str, object]:

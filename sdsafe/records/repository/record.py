@@ -43,7 +43,7 @@ class PrivateRecord:
     execution: Mapping[str, Any] = field(repr=False)
     """What ran: model, device, scheduler, library versions."""
     decisions: Mapping[str, Any] = field(repr=False)
-    """Decisions and check results of the stages ``prompt`` and ``output``, matched terms included."""
+    """Decisions and check results of every stage, matched terms included, and what discharged each obligation."""
 
 
 def record_of(signed: Signed, recorded_at: str) -> PrivateRecord:
@@ -69,6 +69,7 @@ def record_of(signed: Signed, recorded_at: str) -> PrivateRecord:
                 "unchecked": cleared.unchecked,
                 "actions": list(cleared.actions),
             },
+            "export": {"decision": _plain(cleared.export), "checks": []},
             "discharges": _plain(signed.discharges),
         },
     )

@@ -15,6 +15,7 @@ from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Span, Stage
 from sdsafe.core.ids import AssetId
 from sdsafe.core.places import Places
+from sdsafe.core.plans import Plan
 from sdsafe.core.request import FileDigest, GenerationRequest, ModelRef, PromptDisclosure, Size
 from sdsafe.core.softbinding import BindingKind, Detection, SoftBinding
 from sdsafe.core.states import (
@@ -151,6 +152,8 @@ def make_encoded(request_: GenerationRequest) -> Callable[..., Encoded]:
         )
         let_out: dict[str, Any] = {
             "decision": Decision(effect=Effect.ALLOW, policy=policy),
+            "export": Decision(effect=Effect.ALLOW, policy=policy),
+            "plan": Plan(demands=(), disclosure=disclosure),
             "checks": (
                 CheckResult(
                     check="open-nsfw", version="1", status=CheckStatus.OK, stage=Stage.OUTPUT, findings=(seen,)

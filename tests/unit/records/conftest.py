@@ -15,6 +15,7 @@ from sdsafe.core.decisions import Decision, Effect, FiredRule, PolicyRef
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Span, Stage
 from sdsafe.core.ids import AssetId
 from sdsafe.core.places import Places
+from sdsafe.core.plans import Plan
 from sdsafe.core.receipts import EntryKind, LedgerEntry
 from sdsafe.core.request import FileDigest, GenerationRequest, ModelRef, PromptDisclosure, Size
 from sdsafe.core.softbinding import BindingKind, Detection, SoftBinding
@@ -133,7 +134,14 @@ def _generated(number: int) -> Generated:
 def make_signed() -> MakeSigned:
     def build(number: int = 1, *, store: bytes | None = None, fingerprint: bytes | None = None) -> Signed:
         generated = _generated(number)
-        cleared = Cleared(generated=generated, pixels=_PIXELS, decision=_decision(), checks=())
+        cleared = Cleared(
+            generated=generated,
+            pixels=_PIXELS,
+            decision=_decision(),
+            export=_decision(),
+            plan=Plan(demands=(), disclosure=PromptDisclosure.FULL),
+            checks=(),
+        )
         mark = SoftBinding(alg="dwtDctSvd", value=generated.asset_id.value, kind=BindingKind.WATERMARK)
         look = fingerprint if fingerprint is not None else hashlib.sha256(f"look {number}".encode()).digest()
         asset = Asset(data=f"file {number}".encode(), media_type="image/png", name=f"{generated.asset_id}.png")

@@ -1,0 +1,269 @@
+"""Steps of a release that the spine calls by name: what is judged, what is stated, and what is read back at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sdsafe._internal import images
+from sdsafe._internal.clock import rfc3339
+from sdsafe.core.canonical import canonical_digest
+from sdsafe.core.decisions import Decision, Discharge, Effect, FiredRule
+from sdsafe.core.digests import sha256_hex
+from sdsafe.core.organisation import Organisation
+from sdsafe.core.receipts import EntryKind, LedgerEntry
+from sdsafe.core.report import Evidence, ManifestState, ManifestSummary
+from sdsafe.core.states import Refused
+from sdsafe.errors import ConfigurationError, ManifestError
+from sdsafe.gates.registry.use import DeclaredUse
+from sdsafe.obligations.discharging import discharge
+from sdsafe.obligations.means import Finished, Means
+from sdsafe.protocols import Sized
+from sdsafe.provenance.manifest import container
+from sdsafe.provenance.manifest.probe import ManifestProbe
+from sdsafe.provenance.metadata import statements
+from sdsafe.provenance.metadata.embedding import embed, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sdsafe.core.decisions import PolicyRef
+    from sdsafe.core.findings import Stage
+    from sdsafe.core.request import GenerationRequest, PromptDisclosure, Size
+    from sdsafe.core.states import Asset, Cleared, Encoded, Generated, Marked, Signed
+    from sdsafe.errors import RefusedError
+    from sdsafe.gates.registry.gate import LicenceGate
+    from sdsafe.protocols import Watermarker
+    from sdsafe.provenance.metadata.model import Metadata
+
+__all__ = [
+    "MEDIA_TYPE",
+    "TRANSFORMING",
+    "UNCHECKED",
+    "House",
+    "declared_use",
+    "discharged",
+    "encode",
+    "entry",
+    "means",
+    "public",
+    "public_file",
+    "read_back",
+    "refused",
+    "require_marketplace",
+    "require_room",
+    "transformable",
+    "why",
+]
+
+MEDIA_TYPE = "image/png"
+"""What is written."""
+
+TRANSFORMING = frozenset({"visible_label"})
+"""Obligations that change the picture: all that a rule with the effect ``transform`` can ask for so far."""
+
+UNCHECKED = FiredRule(
+    rule="builtin.unsafe-unchecked",
+    policy="builtin",
+    effect=Effect.ANNOTATE,
+    because="output checks were switched off with UnsafeNoOutputCheck",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What is known about whoever runs a pipeline, whatever the request."""
+
+    organisation: Organisation = Organisation()  # noqa: RUF009 - frozen
+    intended_use: str | None = None
+    """What pictures are for where a request does not say."""
+    required: frozenset[str] = frozenset()
+    """Ids of packs that the organisation demands: they forbid to look away from the output."""
+    label_font: Path | None = None
+
+
+def declared_use(request: GenerationRequest, house: House) -> DeclaredUse:
+    """Return what is known of the use: of the request and of whoever makes it; what was not said is missing."""
+    own = house.organisation
+    return DeclaredUse(
+        use=request.intended_use or house.intended_use,
+        revenue_usd=own.revenue_usd,
+        monthly_users=own.monthly_users,
+        territory=own.territories,
+        attested=frozenset((*own.attested, *request.attestations)),
+    )
+
+
+def means(
+    request: GenerationRequest, house: House, disclosure: PromptDisclosure, *, checked: bool, size: Size | None
+) -> Means:
+    """Return what can be done for a request."""
+    return Means(
+        disclosure=disclosure,
+        organisation=house.organisation,
+        checked=checked,
+        size=size,
+        attestations=request.attestations,
+        label_font=house.label_font,
+    )
+
+
+def require_room(watermarker: Watermarker, size: Size | None) -> None:
+    """Make sure before generation that a picture of this size can be marked, where the watermarker knows.
+
+    Raises:
+        WatermarkError: ``watermark.too-small``.
+    """
+    if size is not None and isinstance(watermarker, Sized):
+        watermarker.check_size(size.width, size.height)
+
+
+def require_marketplace(use: DeclaredUse, packs: tuple[PolicyRef, ...]) -> None:
+    """Make sure that the pack of a declared marketplace judges.
+
+    Raises:
+        ConfigurationError: ``policy.marketplace``: it does not.
+    """
+    if use.marketplace is not None and use.marketplace not in {ref.id for ref in packs}:
+        raise ConfigurationError(
+            f"pictures for the marketplace {use.marketplace} are judged by its pack, which is not among the policies",
+            code="policy.marketplace",
+            hint=f"Declare the use in the settings or with --use, which adds the pack, or add --policy {use.marketplace}.",
+        )
+
+
+def transformable(decision: Decision) -> bool:
+    """Say whether everything that policy wants changed in the picture is something that can be changed."""
+    return all(
+        any(each.code in TRANSFORMING for each in rule.obligations)
+        for rule in decision.fired
+        if rule.effect is Effect.TRANSFORM
+    )
+
+
+def why(decision: Decision, what: str) -> str:
+    """Return which rules refuse, and why."""
+    rules = ", ".join(f"{rule.rule} ({rule.because})" for rule in decision.leading) or "an error while judging"
+    return f"policy refuses {what} [{decision.effect.label}]: {rules}"
+
+
+def refused(refusal: RefusedError, stage: Stage, generated: Generated | None = None) -> Refused:
+    """Return a refusal as the outcome that callers get."""
+    return Refused(
+        stage=stage,
+        decision=refusal.decision,
+        checks=refusal.checks,
+        reason=refusal.code,
+        message=str(refusal),
+        hint=refusal.hint,
+        asset_id=generated.asset_id if generated else None,
+        seed=generated.seed if generated else None,
+    )
+
+
+def public(generated: Generated, licences: LicenceGate) -> Generated:
+    """Return what the public may know of it: private models and adapters by their aliases."""
+    execution, admitted = generated.execution, generated.admitted
+    request = replace(
+        admitted.request,
+        model=licences.public(admitted.request.model),
+        adapters=tuple(licences.public_adapter(each) for each in admitted.request.adapters),
+    )
+    return replace(
+        generated,
+        execution=replace(execution, model=licences.public(execution.model)),
+        admitted=replace(admitted, request=request),
+    )
+
+
+def public_file(encoded: Encoded, licences: LicenceGate) -> Encoded:
+    """Return the encoded state as the manifest may show it; see ``public``."""
+    cleared = encoded.marked.cleared
+    shown = replace(cleared, generated=public(cleared.generated, licences))
+    return replace(encoded, marked=replace(encoded.marked, cleared=shown))
+
+
+def encode(marked: Marked, house: House, licences: LicenceGate) -> bytes:
+    """Return the file of a marked picture, with the metadata that its plan asks for."""
+    data = images.encode(marked.pixels)
+    if not marked.cleared.plan.writes_metadata:
+        return data
+    return embed(data, MEDIA_TYPE, _metadata(marked.cleared, house, licences))
+
+
+def discharged(
+    encoded: Encoded, asset: Asset, house: House, licences: LicenceGate, *, manifest: ManifestSummary | None = None
+) -> tuple[Discharge, ...]:
+    """Return what the file shows of every obligation of its plan.
+
+    Args:
+        encoded: The states before; its pixels are those of the file, which was compared when it was encoded.
+        asset: The file itself, signed or not yet.
+        house: Who makes it.
+        licences: Names what is private.
+        manifest: As read back from the signed file.
+    """
+    cleared = encoded.marked.cleared
+    intended, declared = _metadata(cleared, house, licences), read(asset)
+    finished = Finished(
+        pixels=encoded.marked.pixels,
+        readback=encoded.readback,
+        watermark=encoded.marked.watermark.value,
+        declared=lambda obligation: statements.discharge(obligation, declared, intended),
+        checks=cleared.checks,
+        attestations=cleared.generated.admitted.request.attestations,
+        labels=cleared.plan.labels,
+        label_font=house.label_font,
+        manifest=manifest,
+    )
+    return discharge(cleared.plan, finished)
+
+
+def read_back(asset: Asset, encoded: Encoded) -> ManifestSummary:
+    """Read the signed bytes as a stranger would and return what their manifest says.
+
+    Raises:
+        ManifestError: ``manifest.readback``: anything is amiss.
+    """
+    seen = ManifestProbe().examine(asset, Evidence())
+    if seen.manifest is not ManifestState.VALID or seen.summary is None:
+        codes = ", ".join(f.code for f in seen.findings if f.severity == "failure") or "no manifest found"
+        raise ManifestError(f"the signed file does not read back as valid: {codes}", code="manifest.readback")
+    if seen.summary.asset_id != str(encoded.marked.cleared.generated.asset_id):
+        raise ManifestError("the signed file reads back with another asset id", code="manifest.readback")
+    # Equal bytes decode to equal pixels, and those were compared when the file was encoded.
+    if container.without_store(asset.data) != encoded.asset.data:
+        raise ManifestError("signing changed more than the manifest", code="manifest.readback")
+    return seen.summary
+
+
+def entry(kind: EntryKind, signed: Signed, record_sha256: str) -> LedgerEntry:
+    """Return what the ledger says of a signed asset.
+
+    ``extra`` binds the discharges: the SHA-256 of canonical JSON: label, then code, parameters, evidence and ok of each.
+    The manifest's label, which is random, stands before it, so that the digest gives nothing away.
+    """
+    cleared = signed.encoded.marked.cleared
+    decision = cleared.judgement
+    shown = [[each.obligation.code, dict(each.obligation.params), each.evidence, each.ok] for each in signed.discharges]
+    return LedgerEntry(
+        kind=kind,
+        asset_id=str(cleared.generated.asset_id),
+        asset_sha256=sha256_hex(signed.asset.data),
+        manifest_sha256=sha256_hex(signed.manifest_store),
+        policy_digests=tuple(ref.digest for ref in decision.policy),
+        effect=decision.effect.label,
+        record_sha256=record_sha256,
+        recorded_at=rfc3339(),
+        extra=(("discharges", canonical_digest([signed.manifest_label, shown])),),
+    )
+
+
+def _metadata(cleared: Cleared, house: House, licences: LicenceGate) -> Metadata:
+    plan = cleared.plan
+    return statements.declare(
+        public(cleared.generated, licences),
+        producer=plan.aigc.stated if plan.aigc else None,
+        credits=plan.attributions,
+        publisher=statements.Publisher(provider=house.organisation.name),
+    )
