@@ -132,6 +132,7 @@ def open_validator(
     from sdsafe.bindings.fingerprint.probe import FingerprintProbe
     from sdsafe.bindings.watermark.probe import WatermarkProbe
     from sdsafe.provenance.manifest.probe import ManifestProbe, RecoveryProbe
+    from sdsafe.provenance.metadata.probe import MetadataProbe
     from sdsafe.provenance.trust.lists import load_anchors
     from sdsafe.provenance.trust.probe import TrustProbe
     from sdsafe.records.ledger.log import SqliteLedger
@@ -154,6 +155,7 @@ def open_validator(
     probes: tuple[Probe, ...] = (
         ManifestProbe(time_anchors=anchors[ListKind.TSA]),
         TrustProbe(policy),
+        MetadataProbe(),
         WatermarkProbe(watermarker, repository, fingerprinters, always=check_watermark),
         FingerprintProbe(fingerprinters, repository),
         RecoveryProbe(),

@@ -4,11 +4,12 @@ Verification is the mirror of the pipeline. The steps, in order:
 
 1. read the manifest in the file (``ManifestProbe``),
 2. judge its signer against the auditor's anchors (``TrustProbe``),
-3. look for the watermark (``WatermarkProbe``) and
-4. for the fingerprint (``FingerprintProbe``) where the manifest does not speak for itself,
-5. read the manifest that a soft binding led to (``RecoveryProbe``),
-6. ask the ledger (``LedgerProbe``), and
-7. ``decide()``.
+3. report what the file declares in XMP, IPTC and AIGC, which moves no verdict (``MetadataProbe``),
+4. look for the watermark (``WatermarkProbe``) and
+5. for the fingerprint (``FingerprintProbe``) where the manifest does not speak for itself,
+6. read the manifest that a soft binding led to (``RecoveryProbe``),
+7. ask the ledger (``LedgerProbe``), and
+8. ``decide()``.
 """
 
 from __future__ import annotations
