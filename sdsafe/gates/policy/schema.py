@@ -16,14 +16,15 @@ from sdsafe.gates.policy._strict import Strict
 from sdsafe.gates.policy.cases import _CaseFile
 from sdsafe.gates.policy.model import Pack
 from sdsafe.gates.policy.obligations import OBLIGATIONS
+from sdsafe.gates.policy.terms import _File as _TermFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["SCHEMAS", "json_schema"]
 
-SCHEMAS: Mapping[str, type[Strict]] = {"pack": Pack, "cases": _CaseFile}
-"""What has a schema: ``policy.yaml`` and ``cases.yaml``."""
+SCHEMAS: Mapping[str, type[Strict]] = {"pack": Pack, "cases": _CaseFile, "terms": _TermFile}
+"""What has a schema: ``policy.yaml``, ``cases.yaml``, and lists of terms in files of their own."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}

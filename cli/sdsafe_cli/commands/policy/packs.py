@@ -68,9 +68,11 @@ def test(*, name: str | None, as_json: bool) -> None:
 
 
 @click.command("schema", short_help="Print the JSON Schema, for editors.")
-@click.option("--of", type=click.Choice(["pack", "cases"]), default="pack", show_default=True, help="Which file.")
+@click.option(
+    "--of", type=click.Choice(["pack", "cases", "terms"]), default="pack", show_default=True, help="Of which file."
+)
 def schema(*, of: str) -> None:
-    """Print the JSON Schema of policy.yaml (or cases.yaml), for editors that complete and check while typing."""
+    """Print the JSON Schema of policy.yaml (or cases.yaml, or a list of terms), for editors that check while typing."""
     import json
 
     from sdsafe.gates.policy.schema import json_schema

@@ -42,6 +42,11 @@ def test_every_shipped_pack_fits(name: str) -> None:
     validator("cases").validate(read(name, "cases.yaml"))
 
 
+@pytest.mark.parametrize("path", sorted((SHIPPED / "terms").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_list_of_terms_fits(path: Path) -> None:
+    validator("terms").validate(lists(read_yaml(path.read_bytes(), path.name)))
+
+
 def mutated(*keys: Any, value: Any) -> Any:
     pack = copy.deepcopy(read("baseline", "policy.yaml"))
     at = pack
