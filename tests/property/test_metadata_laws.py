@@ -113,6 +113,16 @@ def test_reading_a_changed_file_never_raises(media_type: str, at: int, new: byte
     assert isinstance(read(Asset(data=changed, media_type=media_type)), Declaration)
 
 
+@given(st.sampled_from(sorted(FILES)), st.integers(0), st.binary(max_size=8), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_writing_into_a_changed_file_raises_only_our_error(media_type: str, at: int, new: bytes, insert: bool) -> None:
+    whole = FILES[media_type]
+    start = at % len(whole)
+    changed = whole[:start] + new + whole[start if insert else start + len(new) :]
+    with suppress(MetadataError):
+        embed(changed, media_type, Metadata(prompt="a calm sea", aigc=AigcLabel()))
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_refused_with_our_error(data: bytes) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["insert", "scan"]
 
 _HAS_XMP, _HAS_EXIF, _HAS_ALPHA = 0x04, 0x08, 0x10  # RFC 9649, 2.7.1
+_HEADER = 10  # bytes of a VP8X header
 _FIRST = 12  # after "RIFF", the size and "WEBP"
 
 
@@ -36,6 +37,8 @@ def insert(data: bytes, packet: bytes, label: str | None) -> bytes:
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or not chunks or found.problems:
         raise damaged("WebP")
     type_, body = chunks[0]
+    if type_ == b"VP8X" and len(body) != _HEADER:
+        raise damaged("WebP")
     extended = chunks[1:] if type_ == b"VP8X" else chunks
     header = bytearray(body if type_ == b"VP8X" else _header(type_, body))
     header[0] |= _HAS_XMP
@@ -77,6 +80,8 @@ def _header(type_: bytes, body: bytes) -> bytes:
         width, height = (value & 0x3FFF for value in struct.unpack_from("<HH", body, 6))
         width, height, alpha = width - 1, height - 1, 0
     else:
+        raise damaged("WebP")
+    if min(width, height) < 0:
         raise damaged("WebP")
     flags = _HAS_ALPHA if alpha else 0
     return bytes((flags, 0, 0, 0)) + width.to_bytes(3, "little") + height.to_bytes(3, "little")

@@ -240,6 +240,19 @@ def test_extended_xmp_of_jpeg_is_reported() -> None:
     assert codes(declared) == {"metadata.container.extended"}
 
 
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [(b"VP8 ", b"\x00\x00"), (b"VP8 ", b""), (b"VP8X", b""), (b"VP8L", b"")],
+    ids=["no-width", "no-size", "short-header", "short-lossless"],
+)
+def test_a_webp_whose_header_says_nothing_is_damaged(header: bytes, size: bytes) -> None:
+    body = b"abc\x9d\x01\x2a" + size + b"\x00" * 6 if size else b"\x2f"
+    inner = b"WEBP" + header + struct.pack("<I", len(body)) + body + bytes(len(body) & 1)
+    with pytest.raises(MetadataError) as caught:
+        embed(b"RIFF" + struct.pack("<I", len(inner)) + inner, "image/webp", FULL)
+    assert caught.value.code == "metadata.container"
+
+
 def test_an_animation_is_not_written_to() -> None:
     buffer = io.BytesIO()
     frames = [Image.fromarray(PICTURE), Image.fromarray(PICTURE[::-1].copy())]
