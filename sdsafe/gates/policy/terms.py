@@ -142,12 +142,13 @@ def _rows(text: str, file: str) -> Iterator[str | Term]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = _columns(next(reader, []), file)
+        at = {name: columns.index(name) for name in columns}
         for row in reader:
-            if not any(map(str.strip, row)):
-                continue
             if len(row) > len(columns):
                 _refuse(file, reader.line_num, f"{len(columns)} cells", f"{len(row)}: quote cells with commas")
-            yield _row(dict(zip(columns, map(str.strip, row), strict=False)), file, reader.line_num)
+            if any(map(str.strip, row)):
+                cells = {name: row[place].strip() for name, place in at.items() if place < len(row)}
+                yield _row(cells, file, reader.line_num)
     except csv.Error as error:
         _refuse(file, reader.line_num, "CSV", str(error))
 
@@ -162,8 +163,8 @@ def _columns(header: list[str], file: str) -> list[str]:
 
 
 def _row(cells: dict[str, str], file: str, line: int) -> str | Term:
-    term, note = cells["term"], cells.get("note", "")
-    aliases = tuple(alias.strip() for alias in cells.get("alias", "").split(_MORE) if alias.strip())
+    term, note, alias = cells.get("term", ""), cells.get("note", ""), cells.get("alias", "")
+    aliases = tuple(each.strip() for each in alias.split(_MORE) if each.strip()) if alias else ()
     for text in (term, *aliases):
         if not can_match(text):
             _no_term(file, line, text)
