@@ -46,7 +46,12 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Si
 @click.option("--guidance", type=click.FloatRange(0, 100), help="Classifier-free guidance scale.")
 @click.option("--scheduler", metavar="NAME", help="ddim, euler, dpmpp, ...")
 @click.option("--negative-prompt", metavar="TEXT", help="What not to show; goes through the same checks.")
-@click.option("--use", "intended_use", metavar="USE", help="private, internal, commercial or marketplace:<id>.")
+@click.option(
+    "--use", metavar="USE", help="What for: private, internal, commercial or marketplace:ID (adds the pack ID)."
+)
+@click.option(
+    "--attest", multiple=True, metavar="CODE", help="What you vouch for (repeatable): release_form=ID, registration:ID."
+)
 @click.option("--device", metavar="NAME", help="auto, cuda, rocm, mps, xpu or cpu.")
 @click.option("--signer", metavar="URI", help="Credential that signs, such as file:FOLDER.")
 @policy_option
@@ -66,7 +71,8 @@ def command(  # noqa: PLR0913 - one argument per flag
     guidance: float | None,
     scheduler: str | None,
     negative_prompt: str | None,
-    intended_use: str | None,
+    use: str | None,
+    attest: tuple[str, ...],
     device: str | None,
     signer: str | None,
     policy: tuple[str, ...],
@@ -81,10 +87,14 @@ def command(  # noqa: PLR0913 - one argument per flag
     """
     from sdsafe.api import open_pipeline
     from sdsafe.core.request import GenerationRequest, ModelRef
+    from sdsafe.gates.registry.use import DeclaredUse
     from sdsafe.pipeline import UnsafeNoOutputCheck
 
     targets = _targets(output, count, force=force)
-    settings = settings_from(policy=policy, device=device, signer=signer, prompt_disclosure=prompt_disclosure)
+    DeclaredUse(use=use)  # a use that does not exist is a mistake of the command line, not of the settings
+    settings = settings_from(
+        policy=policy, device=device, signer=signer, prompt_disclosure=prompt_disclosure, intended_use=use
+    )
     request = GenerationRequest(
         prompt=sys.stdin.read().rstrip("\n") if prompt == "-" else prompt,
         negative_prompt=negative_prompt,
@@ -95,7 +105,8 @@ def command(  # noqa: PLR0913 - one argument per flag
         steps=steps,
         guidance=guidance,
         scheduler=scheduler,
-        intended_use=intended_use,
+        intended_use=settings.intended_use,
+        attestations=attest,
     )
     pipeline = open_pipeline(settings, unsafe=UnsafeNoOutputCheck() if unsafe_unchecked else None)
     outcomes = list(_run(pipeline, request, targets, force=force))
@@ -145,6 +156,8 @@ def _show(outcomes: list[Outcome], targets: list[Path], request: GenerationReque
             click.echo(f"{row['path']}  asset {row['asset_id']}  seed {row['seed']}  ledger #{row['log_index']}")
         else:
             message(f"{row['outcome']}: {row['message']}")
+            if row.get("hint"):
+                message(f"  {row['hint']}")
             for line in _marked(outcome, request):
                 message(f"  {line}")
 
@@ -185,7 +198,8 @@ def _recorded_row(outcome: Recorded, path: Path) -> dict[str, object]:
         "manifest": outcome.signed.manifest_label,
         "log_index": outcome.receipt.log_index,
         "unchecked": cleared.unchecked,
-        "decision": plain(cleared.decision),
+        "decision": plain(cleared.judgement),
+        "discharges": plain(outcome.signed.discharges),
     }
 
 
@@ -194,6 +208,7 @@ def _refused_row(outcome: Refused) -> dict[str, object]:
         "outcome": "refused",
         "reason": outcome.reason,
         "message": outcome.message,
+        "hint": outcome.hint,
         "stage": outcome.stage.value,
         "seed": outcome.seed,
         "decision": plain(outcome.decision),
