@@ -91,6 +91,11 @@ class EffectiveLicence:
         """Every licence with the part that brings it, in order."""
         return tuple((part, licence) for part in self.parts for licence in part.found.licences)
 
+    @property
+    def depicts_person(self) -> bool:
+        """Whether a part was made to show one real person."""
+        return any(part.found.record is not None and part.found.record.depicts_person for part in self.parts)
+
     def facts(self) -> LicenceFacts:
         """Return what policy rules see; see ``LicenceFacts``."""
         records = [part.found.record for part in self.parts if part.found.record is not None]
@@ -104,7 +109,7 @@ class EffectiveLicence:
             duties=sorted({duty.code for _, _, duty in self.duties}),
             excluded_territories=sorted({code for _, _, each in self.territories for code in each.excluded}),
             registration_required=any(duty.code == "registration" for _, _, duty in self.duties),
-            depicts_person=any(record.depicts_person for record in records),
+            depicts_person=self.depicts_person,
             private_model=any(record.visibility == "private" for record in records),
             conflict=any(part.found.conflict for part in self.parts),
         )
