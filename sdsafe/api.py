@@ -41,6 +41,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
         ConfigurationError: Something is missing, empty or broken; the hint says what to do.
         SigningError: The credential is missing, expired or locked.
     """
+    from sdsafe.gates.hard.incidents import Incidents
     from sdsafe.gates.policy.judge import PackPolicy
     from sdsafe.gates.registry.gate import LicenceGate
     from sdsafe.gates.registry.loading import load_registry, user_registry
@@ -77,6 +78,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
             signer=signer,
             ledger=ledger,
             repository=repository,
+            incidents=Incidents(chosen.places),
             disclosure=chosen.prompt_disclosure,
             house=House(
                 organisation=chosen.organisation,

@@ -47,6 +47,7 @@ from sdsafe.errors import (
     WatermarkError,
 )
 from sdsafe.gates.guard import run_output_check, run_prompt_check
+from sdsafe.gates.hard.gate import is_hard, require_permitted_output, require_permitted_request
 from sdsafe.obligations import label
 from sdsafe.obligations.discharging import undone
 from sdsafe.obligations.planning import make_plan
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from sdsafe.core.ids import AssetId
     from sdsafe.core.plans import Plan
     from sdsafe.core.request import GenerationRequest
+    from sdsafe.gates.hard.incidents import Incidents
     from sdsafe.gates.registry.gate import LicenceGate
     from sdsafe.protocols import (
         Fingerprinter,
@@ -101,6 +103,8 @@ class Parts:
     signer: Signer
     ledger: Ledger
     repository: ManifestRepository
+    incidents: Incidents | None = None
+    """Where refusals of the hard layer are noted; it refuses without, too."""
     disclosure: PromptDisclosure = PromptDisclosure.FULL
     house: release.House = release.House()  # noqa: RUF009 - frozen
 
@@ -171,10 +175,13 @@ class Pipeline:
         except RefusedError as refusal:
             yield from [release.refused(refusal, Stage.PROMPT)] * request.count
             return
-        for generated in self.__parts.generator.generate(admitted, watch):
+        for index, generated in enumerate(self.__parts.generator.generate(admitted, watch)):
             outcome = self._release(generated, deliver)
             del generated  # a generator that waits shows its frame: no unmarked pixels in it
             yield outcome
+            if is_hard(outcome):  # no more of that is made
+                yield from [outcome] * (admitted.request.count - index - 1)
+                return
 
     def _release(self, generated: Generated, deliver: Callable[[Recorded], None] | None) -> Outcome:
         generated.pixels.setflags(write=False)  # what one check has seen, no later one changes
@@ -193,8 +200,11 @@ class Pipeline:
         use = request.intended_use or parts.house.intended_use
         resolved = parts.generator.resolve(replace(request, seed=seed, intended_use=use))
         require_plain(resolved)
+        shows_person = self._shows_person(resolved)
+        require_permitted_request(resolved, (), parts.incidents, shows_person=shows_person)
         release.require_marketplace(release.declared_use(resolved, parts.house), parts.policy.refs)
         checks = tuple(run_prompt_check(check, resolved) for check in parts.prompt_checks)
+        require_permitted_request(resolved, checks, parts.incidents, shows_person=shows_person)
         decision = self._judge_request(resolved, checks)
         ahead = self._look_ahead(resolved, checks)
         release.require_room(parts.watermarker, resolved.size)
@@ -215,8 +225,10 @@ class Pipeline:
         unchecked = isinstance(parts.output_checks, UnsafeNoOutputCheck)
         looking = () if isinstance(parts.output_checks, UnsafeNoOutputCheck) else parts.output_checks
         checks = tuple(run_output_check(check, generated) for check in looking)
+        seen = (*admitted.checks, *checks)
+        require_permitted_output(generated, seen, parts.incidents, shows_person=self._shows_person(request))
         decision = self._judge_output(request, size, checks)
-        export = self._judge(Stage.EXPORT, request, (*admitted.checks, *checks), size)
+        export = self._judge(Stage.EXPORT, request, seen, size)
         _require_carried_out(export, "the file", ExportRefusedError, checks)
         plan = self._plan((admitted.decision, decision, export), request, opening.mode, size, checks)
         if plan.disclosure is not opening.mode:  # a rule about the output may ask to show less
@@ -350,6 +362,9 @@ class Pipeline:
         checked = not isinstance(parts.output_checks, UnsafeNoOutputCheck)
         means = release.means(request, parts.house, disclosure, checked=checked, size=size)
         return make_plan(unite(decisions), means, checks)
+
+    def _shows_person(self, request: GenerationRequest) -> bool:
+        return self.__parts.licences.effective(request.model, request.adapters).facts()["depicts_person"]
 
     def _mint(self) -> AssetId:
         for _ in range(_MINT_ATTEMPTS):

@@ -149,6 +149,8 @@ def why(decision: Decision, what: str) -> str:
 
 def refused(refusal: RefusedError, stage: Stage, generated: Generated | None = None) -> Refused:
     """Return a refusal as the outcome that callers get."""
+    if refusal.code.startswith("hard."):
+        generated = None  # nothing that would lead back to the picture
     return Refused(
         stage=stage,
         decision=refusal.decision,

@@ -6,7 +6,7 @@ import secrets
 
 from sdsafe.core.ids import ASSET_ID_BYTES, AssetId
 
-__all__ = ["SALT_BYTES", "mint_asset_id", "mint_salt", "mint_seed"]
+__all__ = ["SALT_BYTES", "mint_asset_id", "mint_salt", "mint_seed", "mint_token"]
 
 SALT_BYTES = 32
 _SEED_BITS = 32  # short enough to type; what was chosen is recorded
@@ -25,3 +25,8 @@ def mint_salt() -> bytes:
 def mint_seed() -> int:
     """Return a random seed of 32 bits."""
     return secrets.randbits(_SEED_BITS)
+
+
+def mint_token() -> str:
+    """Return 64 random bits as 16 hex digits: a name that nobody can guess and that says nothing."""
+    return secrets.token_hex(8)

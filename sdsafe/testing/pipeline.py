@@ -9,6 +9,7 @@ from sdsafe import plugins
 from sdsafe.core.places import Places
 from sdsafe.core.request import GenerationRequest, Size
 from sdsafe.core.states import Recorded
+from sdsafe.gates.hard.incidents import Incidents
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
 from sdsafe.gates.registry.gate import LicenceGate
@@ -65,6 +66,7 @@ def fake_parts(places: Places, **others: Any) -> Parts:
         "signer": plugins.load("sdsafe.signers", "file", places),
         "ledger": plugins.load("sdsafe.ledgers", "sqlite", places),
         "repository": plugins.load("sdsafe.repositories", "sqlite", places),
+        "incidents": Incidents(places),
     }
     return Parts(**{**chosen, **others})
 

@@ -8,7 +8,6 @@ The notation is that of ``matching``: commas separate terms, ``*`` ends a beginn
 number from 0 to 17 in figures and in words.
 """
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import CheckResult, Finding
     from sdsafe.core.request import GenerationRequest
 
-__all__ = ["MAX_CHARACTERS", "HardCategory", "check_version", "in_output", "in_request"]
+__all__ = ["MAX_CHARACTERS", "HardCategory", "check_digest", "check_version", "composed"]
 
 MAX_CHARACTERS = 200_000
 """Longest text, everything together, that is read; no text encoder reads a tenth of it."""
@@ -68,32 +68,42 @@ _CATEGORIES = {
 """Categories of other checks that stand for a half."""
 
 
-def in_request(request: GenerationRequest, results: Sequence[CheckResult] = ()) -> HardCategory | None:
-    """Return what must not be made of this request, from its texts and what prompt checks found, or None.
+def composed(
+    request: GenerationRequest, results: Sequence[CheckResult] = (), *, shows_person: bool = False
+) -> HardCategory | None:
+    """Return what must not be made of this request, or None.
+
+    Args:
+        request: All of its texts count, wherever they stand.
+        results: Of prompt checks, and of output checks once there is a picture: a text that names a minor and a
+            picture with a nudity score of 0.5 compose like two words do.
+        shows_person: Whether model or adapters were made to show one real person.
 
     Raises:
         RequestError: ``request.too-long``: the texts are longer than ``MAX_CHARACTERS``.
     """
-    return _composed(_read(request) | _found(request, results))
-
-
-def in_output(request: GenerationRequest, results: Sequence[CheckResult]) -> HardCategory | None:
-    """Return what a generated image must not be, from the texts and the scores together, or None.
-
-    A text that names a minor and a picture with a nudity score of 0.5 compose like two words do.
-    """
-    return _composed(_read(request) | _found(request, results))
+    halves = _read(request) | _found(request, results) | (Half.PERSON if shows_person else Half.NONE)
+    if Half.AGE in halves and halves & (Half.SEXUAL | Half.SUGGESTIVE):
+        return HardCategory.MINOR_SEXUAL
+    if Half.PERSON in halves and Half.SEXUAL in halves:
+        return HardCategory.NONCONSENSUAL_INTIMATE
+    return None
 
 
 @functools.cache
-def check_version() -> str:
-    """Return the version of the rules and of the terms, as incidents record it."""
+def check_digest() -> str:
+    """Return the SHA-256 of the rules' version, the terms and the Unicode tables they are read with."""
     terms = [
         [half.value, language, listed.terms, listed.harmless, listed.numbers, listed.inside]
         for languages, half in _LISTS
         for language, listed in languages.items()
     ]
-    return f"{_RULES}+{canonical_digest(terms)[:12]}.unicode{UNICODE}"
+    return canonical_digest([_RULES, UNICODE, terms])
+
+
+def check_version() -> str:
+    """Return the version as incidents record it: of the rules, and the first digits of ``check_digest``."""
+    return f"{_RULES}+{check_digest()[:12]}"
 
 
 @functools.cache
@@ -141,11 +151,3 @@ def _counts(finding: Finding, request: GenerationRequest) -> bool:
     if finding.span is not None and finding.span.field == _NEGATIVE and not _towards_negative(request):
         return False
     return finding.score is None or finding.score >= _AT_LEAST
-
-
-def _composed(halves: Half) -> HardCategory | None:
-    if Half.AGE in halves and halves & (Half.SEXUAL | Half.SUGGESTIVE):
-        return HardCategory.MINOR_SEXUAL
-    if Half.PERSON in halves and Half.SEXUAL in halves:
-        return HardCategory.NONCONSENSUAL_INTIMATE
-    return None

@@ -129,7 +129,7 @@ class Matcher:
         harmless = [place for place, halves in matches if halves & _HARMLESS]
         found = 0
         for place, halves in matches:
-            if not any(each.start <= place.start and place.stop <= each.stop for each in harmless if each != place):
+            if not any(each.start <= place.start and place.stop <= each.stop for each in harmless):
                 found |= halves & ~_HARMLESS
         return found
 

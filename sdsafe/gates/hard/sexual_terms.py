@@ -6,7 +6,6 @@ with a minor both are refused; with a real person only the first is.
 The notation is that of ``matching``.
 """
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
