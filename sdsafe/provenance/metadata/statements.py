@@ -115,6 +115,9 @@ def discharge(obligation: Obligation, declared: Declaration, intended: Metadata)
     if gaps:
         return Discharge(obligation=obligation, evidence=f"not declared: {', '.join(gaps)}", ok=False)
     evidence = f"{_SHOWN[obligation.code]} read back from {', '.join(declared.places)}"
+    if obligation.code == "iptc":
+        lacking = ", ".join(california_gaps(declared.metadata)) or "nothing"
+        evidence += f"; California's latent disclosure lacks {lacking}"
     return Discharge(obligation=obligation, evidence=evidence, ok=True)
 
 

@@ -135,12 +135,15 @@ def test_every_obligation_is_discharged_from_signed_bytes(
     assert container.without_store(asset.data) == data
     done = [discharge(each, declared, metadata) for each in obligations]
     assert all(each.ok for each in done)
-    assert [each.evidence for each in done] == [
+    assert done[0].evidence.endswith("; California's latent disclosure lacks nothing")
+    assert [each.evidence.partition(";")[0] for each in done] == [
         "source type, system, time and id read back from PNG iTXt, PNG tEXt",
         "AIGC label read back from PNG iTXt, PNG tEXt",
         "credit line read back from PNG iTXt, PNG tEXt",
     ]
     assert discharge(Obligation(code="aigc_label"), declared, metadata).ok
+    nameless = replace(declared, metadata=replace(metadata, provider=None))
+    assert discharge(IPTC, nameless, metadata).evidence.endswith("California's latent disclosure lacks provider_name")
 
 
 @pytest.mark.parametrize(
