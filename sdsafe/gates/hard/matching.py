@@ -59,6 +59,8 @@ _SEPARATED = re.compile(r"[,\n]")
 _NOT_WORD = re.compile(r"[\W_]+")
 _FOREIGN_FIGURE = re.compile(r"(?![0-9])\d")
 _SENTINELS = {"__age_test__": Half.AGE, "__sexual_test__": Half.SEXUAL, "__person_test__": Half.PERSON}
+_TRIPLE = re.compile(r"([^\W\d_])\1{2,}")
+_REPEATED = re.compile(r"([^\W\d_])\1+")
 _STEM_HEAD = 3  # letters that every stem has at least
 _ARTICLES = ("وال", "بال", "كال", "لل", "ال")
 _PIECES = 16  # of one term, so many at most
@@ -164,6 +166,8 @@ class Matcher:
                     yield word[len(article) :], at + 1
         for other in words.others.get(at, ()):
             yield other.word, other.after
+        if _TRIPLE.search(word):
+            yield _squeezed(word), at + 1
 
     def _in_pieces(self, words: Words) -> int:
         """Find long terms that stand in pieces of any length, and any term in single letters; both whole words."""
@@ -203,11 +207,21 @@ class Matcher:
             self._keys.setdefault(" ".join(words[:end]), 0)
         key = " ".join(words) + ("*" if stem else "")
         self._keys[key] = self._keys.get(key, 0) | halves
+        if len(words) == 1 and _REPEATED.search(words[0]):
+            squeezed = _squeezed(words[0])
+            key = f"{squeezed}*" if stem else squeezed
+            self._keys[key] = self._keys.get(key, 0) | halves
+            self._stem_lengths.add(len(squeezed))
         joined = "".join(words)
         if halves != _HARMLESS and not joined[0].isdigit():
             for end in range(1, len(joined)):
                 self._joined.setdefault(joined[:end], 0)
             self._joined[joined] = self._joined.get(joined, 0) | halves
+
+
+def _squeezed(word: str) -> str:
+    """Return the word with each repeated letter once, marked so that it only meets terms treated likewise."""
+    return "~" + _REPEATED.sub(r"\1", word)
 
 
 def _expanded(terms: str, language: Language) -> Iterator[str]:
