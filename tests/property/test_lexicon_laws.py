@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdsafe._internal.text import normalize
 from sdsafe._internal.text.normalize import fold, views
 from sdsafe._internal.text.words import Words, words_of
 from sdsafe.gates.policy._inside import InsideTerms
@@ -61,7 +64,7 @@ def test_words_are_found_exactly_where_they_stand(words: list[str], data: st.Dat
         for hit in Lexicon(Entry(term, term, "p") for term in terms).find(text)
         if hit.reading == "plain"
     }
-    assert found == {(bounds[first][0], bounds[after - 1][1], term) for first, after, term in expected}
+    assert found == {(bounds(first)[0], bounds(after - 1)[1], term) for first, after, term in expected}
 
 
 @few
@@ -70,9 +73,23 @@ def test_words_lie_where_their_bounds_say(text: str) -> None:
     for view in views(text):
         words = Words(view)
         assert words.plain == words_of(view.plain)
-        assert [view.plain[start:end] for start, end in words.bounds] == words.plain
+        assert [view.plain[slice(*words.bounds(index))] for index in range(len(words.plain))] == words.plain
         for first, others in words.others.items():
             assert all(first < other.after <= len(words.plain) for other in others)
+
+
+@few
+@given(st.text(st.one_of(st.characters(), st.sampled_from("aA1 .が護가\u3099\u0301\u11ab\u200b\n\0")), max_size=40))
+def test_the_short_way_of_folding_gives_what_the_long_one_does(text: str) -> None:
+    quick = views(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(normalize, "_ORDINARY", re.compile(r"(?!)"))
+        slow = views(text)
+    assert [(view.name, view.plain, view.skeleton) for view in quick] == [
+        (view.name, view.plain, view.skeleton) for view in slow
+    ]
+    places = [[view.span(at, at + 1) for at in range(len(view.plain))] for view in quick]
+    assert places == [[view.span(at, at + 1) for at in range(len(view.plain))] for view in slow]
 
 
 @few

@@ -46,6 +46,8 @@ _SYMBOL_LETTERS = str.maketrans("@$!|€£¥¢", "asilelyc")
 
 _LEET = (str.maketrans("0123456789", "oizeasgtbg"), str.maketrans("0123456789", "olzeasgtbg"))  # 1 is i, or l
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
+# Characters that fold to themselves, or to their lower case, whatever stands beside them, and look like nothing else.
+_ORDINARY = re.compile(r"[\t\n -~\u3001\u3002\u300c\u300d\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _DIGIT = re.compile(r"[0-9]")
 
@@ -75,7 +77,7 @@ class View:
 
 def views(text: str) -> tuple[View, ...]:
     """Return the folded text, and whatever else ``text`` may be read as."""
-    if text.isascii() and not _CONTROLS.search(text):
+    if (text.isascii() and (text.isprintable() or not _CONTROLS.search(text))) or _ORDINARY.fullmatch(text):
         lower = text.lower()
         found = [View("plain", lower, lower, None, len(text))]
     else:
@@ -127,7 +129,15 @@ def _folded(text: str, name: str, *, gap: str) -> View:
     plain: list[str] = []
     skeleton: list[str] = []
     offsets = array("I")
-    for index, character in enumerate(text):
+    index = -1
+    while (index := index + 1) < len(text):
+        if ordinary := _ORDINARY.match(text, index):
+            plain += ordinary[0].lower()
+            skeleton += ordinary[0].lower()
+            offsets.extend(range(index, ordinary.end()))
+            index = ordinary.end() - 1
+            continue
+        character = text[index]
         folded, read_as = _character(character)
         if not folded and gap and not _DECORATION.match(character):
             folded = read_as = gap

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sdsafe._internal.text.normalize import readings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sdsafe._internal.text.normalize import View
 
@@ -29,7 +29,6 @@ UNSEPARATED = re.compile(
 )
 """Letters of scripts that write without spaces between words, or hang particles on them."""
 
-_ASCII_WORD = re.compile(r"[a-z0-9]+")
 # Letters, digits, and the signs that Indic and South-East Asian scripts and kana write words with.
 _WORD = re.compile(
     r"(?:[^\W_]|[\u0900-\u0963\u0970-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f18-\u0fbc\u102b-\u109d\u17b6-\u17d3\u3099\u309a])+"
@@ -37,11 +36,14 @@ _WORD = re.compile(
 _DIGIT = re.compile(r"[0-9]")
 # Splitting after this table is three times as fast as searching for words.
 _TO_SPACES = "".join(character if character.isalnum() else " " for character in map(chr, range(128)))
+# Sizes of pictures, films and lenses, and ordinals: in nearly every prompt, and nobody's way to write a word.
+_MEASURE = re.compile(r"[0-9]+(?:k|mm|cm|px|p|x|d|fps|mp|st|nd|rd|th)")
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
 
 # Signs that people put into words. Commas, slashes, colons and brackets end words in prompts: "(cat:1.2),dog".
-_INNER = re.compile(r"(?<=[^\W_])(?:[-.*~+'\u2019\u2010\u2011\xb7\u2022]|_{1,3})(?=[^\W_])")
 _INNER_SIGNS = "-._*~+'\u2019\u2010\u2011\xb7\u2022"
+_INNER = re.compile(rf"[{_INNER_SIGNS}]+")
+_ONE_SIGN = re.compile(r"[^_]|_{1,3}")
 _PARTS = 6  # of one word, so many at most
 _GAP = 3  # so many separators may stand between two single letters
 
@@ -57,25 +59,22 @@ class Other(NamedTuple):
 class Words:
     """The words of one view of a text, with what else may stand at each of them."""
 
-    __slots__ = ("_bounds", "_pattern", "_view", "others", "plain", "runs")
+    __slots__ = ("_bounds", "_same", "_split", "_view", "others", "plain", "runs")
 
     def __init__(self, view: View) -> None:
         """Take ``view`` apart."""
         self._view = view
-        self._pattern = _WORD
-        self.plain: list[str]
+        simple = view.plain.isascii()
+        self._same = view.plain == view.skeleton
+        self._split: Callable[[str], list[str]] = _split_ascii if simple else _WORD.findall
+        self.plain = self._split(view.plain)
         """The folded words, in order."""
-        if simple := view.plain.isascii():
-            self._pattern = _ASCII_WORD
-            self.plain = view.plain.translate(_TO_SPACES).split()
-        else:
-            self.plain = _WORD.findall(view.plain)
-        self._bounds: list[tuple[int, int]] | None = None
+        self._bounds: list[tuple[int, int]] = []
         self.others: dict[int, list[Other]] = {}
         """By the word that they begin at."""
         self.runs = self._single_letters()
         """Where single letters stand in a row, close enough to be meant as words."""
-        for index in self._odd() if simple and view.plain == view.skeleton else self._not_latin():
+        for index in self._odd() if simple and self._same else self._not_latin():
             word = self.plain[index]
             read = readings(word, self.skeleton(index))
             if len(read) > 1:
@@ -84,23 +83,22 @@ class Words:
         for run in self.runs:
             self._join_run(run)
 
-    @property
-    def bounds(self) -> list[tuple[int, int]]:
-        """First character of each word and the one after its last; made when they are needed."""
-        if self._bounds is None:
-            self._bounds = []
-            find, after = self._view.plain.find, 0
-            for word in self.plain:  # nothing but separators stands before the next word
+    def bounds(self, index: int) -> tuple[int, int]:
+        """Return the first character of a word and the one after its last; looked up as far as it is asked for."""
+        known = self._bounds
+        if index >= len(known):
+            find, after = self._view.plain.find, known[-1][1] if known else 0
+            for word in self.plain[len(known) : index + 1]:  # nothing but separators stands before the next word
                 start = find(word, after)
                 after = start + len(word)
-                self._bounds.append((start, after))
-        return self._bounds
+                known.append((start, after))
+        return known[index]
 
     def skeleton(self, index: int) -> str:
         """Return word ``index`` with look-alike letters as Latin ones."""
-        if self._view.skeleton is self._view.plain:
+        if self._same:
             return self.plain[index]
-        start, end = self.bounds[index]
+        start, end = self.bounds(index)
         return self._view.skeleton[start:end]
 
     def _odd(self) -> list[int]:
@@ -108,7 +106,8 @@ class Words:
         text = self._view.plain
         found: list[int] = []
         if _DIGIT.search(text):
-            found += [i for i, word in enumerate(self.plain) if not word.isalpha() and not word.isdigit()]
+            mixed = [i for i, word in enumerate(self.plain) if not word.isalpha() and not word.isdigit()]
+            found += [index for index in mixed if not _MEASURE.fullmatch(self.plain[index])]
         if _has_triple(text):
             found += [i for i, word in enumerate(self.plain) if word.isalpha() and _REPEATED.search(word)]
         return found
@@ -120,29 +119,36 @@ class Words:
 
     def _join(self, first: int, after: int, how: str) -> None:
         """Add every reading of words ``first`` to ``after`` as one; ``how`` is what it took to join them."""
-        plain, skeleton = "".join(self.plain[first:after]), "".join(map(self.skeleton, range(first, after)))
+        plain = "".join(self.plain[first:after])
+        skeleton = plain if self._same else "".join(map(self.skeleton, range(first, after)))
         self.others.setdefault(first, []).extend(Other(word, after, how) for word in readings(plain, skeleton))
 
     def _join_parts(self) -> None:
-        text = self._view.plain
-        if not any(map(text.__contains__, _INNER_SIGNS)) or not _INNER.search(text):
-            return
-        joints = []
-        index = done = 0
-        for match in _INNER.finditer(text):
-            index += len(self._pattern.findall(text, done, match.start()))
-            done = match.start()
-            joints.append(index - 1)
-        joined = set(joints)
-        for joint in joints:  # the word before each sign
+        joined = self._joints()
+        for joint in joined:
             for first in range(joint, max(joint - _PARTS + 1, -1), -1):
                 if first != joint and first not in joined:
                     break
                 if not self._all_single(first, joint + 2):
                     self._join(first, joint + 2, "separators")
 
+    def _joints(self) -> dict[int, None]:
+        """Return the words that one sign, and no space, separates from the next."""
+        text = self._view.plain
+        joints: dict[int, None] = {}
+        index = done = 0
+        for match in _INNER.finditer(text):
+            start, end = match.span()
+            if start > 0 and end < len(text) and text[start - 1].isalnum() and text[end].isalnum():
+                if not _ONE_SIGN.fullmatch(match[0]):
+                    continue
+                index += len(self._split(text[done:start]))
+                done = start
+                joints[index - 1] = None
+        return joints
+
     def _all_single(self, first: int, after: int) -> bool:
-        return all(len(self.plain[index]) == 1 for index in range(first, after))
+        return len(self.plain[after - 1]) == 1 and after - first == sum(map(len, self.plain[first:after]))
 
     def _single_letters(self) -> list[range]:
         lengths = [*map(len, self.plain)]
@@ -159,15 +165,15 @@ class Words:
         return runs
 
     def _close(self, index: int) -> bool:
-        return self.bounds[index][0] - self.bounds[index - 1][1] <= _GAP
+        return self.bounds(index)[0] - self.bounds(index - 1)[1] <= _GAP
 
     def _join_run(self, run: range) -> None:
         """Add the run as words; where some of its gaps are wider than others, they separate words."""
         bounds = self.bounds
-        narrow = min(bounds[after][0] - bounds[before][1] for before, after in itertools.pairwise(run))
+        narrow = min(bounds(after)[0] - bounds(before)[1] for before, after in itertools.pairwise(run))
         first = run.start
         for index in range(run.start + 1, run.stop + 1):
-            if index == run.stop or bounds[index][0] - bounds[index - 1][1] > narrow:
+            if index == run.stop or bounds(index)[0] - bounds(index - 1)[1] > narrow:
                 if index - first > 1:
                     self._join(first, index, "joined letters")
                 first = index
@@ -175,7 +181,11 @@ class Words:
 
 def words_of(folded: str) -> list[str]:
     """Return the words of a folded term."""
-    return (_ASCII_WORD if folded.isascii() else _WORD).findall(folded)
+    return _split_ascii(folded) if folded.isascii() else _WORD.findall(folded)
+
+
+def _split_ascii(text: str) -> list[str]:
+    return text.translate(_TO_SPACES).split()
 
 
 def _has_triple(text: str) -> bool:

@@ -127,7 +127,7 @@ class Lexicon:
         yield from self._along(words)
         if self._misspelt:
             for first, last, index in self._misspelt.find(words.plain, self._sequences):
-                yield index, words.bounds[first][0], words.bounds[last][1], "misspelling"
+                yield index, words.bounds(first)[0], words.bounds(last)[1], "misspelling"
         for run in words.runs:
             yield from self._spelled(words, run)
 
@@ -145,7 +145,7 @@ class Lexicon:
                     continue
                 seen.add((key, after))
                 for index in _numbers(sequences[key]):
-                    yield index, words.bounds[first][0], words.bounds[after - 1][1], how
+                    yield index, words.bounds(first)[0], words.bounds(after - 1)[1], how
                 if after < len(plain):
                     todo.append((f"{key} {plain[after]}", after + 1, how))
                     todo += [(f"{key} {word}", end, reading) for word, end, reading in others.get(after, ())]
@@ -158,7 +158,7 @@ class Lexicon:
             if key not in sequences:
                 return
             if (there := sequences[key]) is not None:
-                start, end = words.bounds[first][0], words.bounds[after - 1][1]
+                start, end = words.bounds(first)[0], words.bounds(after - 1)[1]
                 yield from ((index, start, end, "plain") for index in _numbers(there))
             if after < len(plain):
                 key = f"{key} {plain[after]}"
@@ -202,7 +202,7 @@ class Lexicon:
                 alone = min(end, alone_from + len(run)) - max(start, alone_from)
                 long_enough = end - start >= _SHORTEST_JOINED or not text[start:end].isascii()
                 if start in starts and end in ends and long_enough and alone >= min(RUN, end - start):
-                    first, after = words.bounds[starts[start]][0], words.bounds[ends[end]][1]
+                    first, after = words.bounds(starts[start])[0], words.bounds(ends[end])[1]
                     yield from ((index, first, after, "joined letters") for index in ids)
 
     def _joined(self, text: str, starts: Iterable[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
