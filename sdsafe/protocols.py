@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sdsafe.core.context import JudgementContext
     from sdsafe.core.decisions import Decision, PolicyRef
     from sdsafe.core.findings import CheckResult, Finding, Stage
     from sdsafe.core.ids import AssetId
@@ -123,11 +124,15 @@ class PolicyEngine(Protocol):
         """The packs that judge; never empty."""
         ...
 
-    def judge(self, stage: Stage, request: GenerationRequest, results: Sequence[CheckResult], /) -> Decision:
-        """Evaluate every rule of ``stage`` over the results; the most severe effect wins.
+    def judge(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult], /) -> Decision:
+        """Evaluate every rule of ``stage`` over the results and the context; the most severe effect wins.
 
         A check that is not ``ok``, and an empty list of results, are denied: unknown is not a pass.
         """
+        ...
+
+    def preview(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult], /) -> Decision:
+        """Say what the rules of a later stage say already; those that cannot be answered yet are ``undecided``."""
         ...
 
 

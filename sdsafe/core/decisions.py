@@ -79,6 +79,8 @@ class Decision:
     obligations: tuple[Obligation, ...] = ()
     errors: tuple[str, ...] = ()
     """Rules or checks that could not be evaluated; each has already taken its ``on_error`` effect."""
+    undecided: tuple[str, ...] = ()
+    """Of a look ahead: rules that cannot be answered yet; they have no effect so far."""
 
     @property
     def allows(self) -> bool:
@@ -116,6 +118,7 @@ def unite(decisions: Iterable[Decision]) -> Decision:
         fired=tuple(rule for d in given for rule in d.fired),
         obligations=_distinct(o for d in given for o in d.obligations),
         errors=tuple(error for d in given for error in d.errors),
+        undecided=tuple(rule for d in given for rule in d.undecided),
     )
 
 

@@ -1,4 +1,4 @@
-"""The cases of a pack: what it must say of a prompt or of scores, and what it says (``sdsafe.cases/1``)."""
+"""The cases of a pack: what it must say of a prompt, of scores or of a file, and what it says (``sdsafe.cases/1``)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sdsafe.core.context import AssetFacts, JudgementContext
+from sdsafe.core.decisions import Decision, Effect, unite
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
-from sdsafe.core.request import GenerationRequest
+from sdsafe.core.organisation import Organisation
+from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Size, Task
 from sdsafe.errors import ConfigurationError
 from sdsafe.gates.guard import run_prompt_check
 from sdsafe.gates.policy._strict import Strict, build
@@ -20,37 +23,93 @@ from sdsafe.gates.policy.loader import load_policies
 from sdsafe.gates.policy.model import EffectLabel, Score  # noqa: TC001 - pydantic reads them when the class is made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sdsafe.core.decisions import Decision
     from sdsafe.gates.policy.loader import LoadedPolicies
+
+    Licences = Callable[[GenerationRequest], Mapping[str, object]]
 
 __all__ = ["Case", "CaseResult", "Judged", "judge_prompt", "run_cases"]
 
 _FILE = "cases.yaml"
+_BY = "cases"
+
+_Use = Annotated[str, Field(pattern=r"^(private|internal|commercial|marketplace:[a-z0-9-]{1,40})$")]
+_Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Case(Strict):
-    """One expectation: of a prompt at the prompt stage, or of scores at the output stage."""
+    """One expectation: of a prompt, of scores, or of a file, with what is known besides.
+
+    The stage is ``output`` where scores are given and no prompt, else ``prompt``, unless it is said.
+    """
 
     prompt: str | None = None
     prompt_2: str | None = None
     prompt_3: str | None = None
     negative_prompt: str | None = None
     scores: dict[str, Score] | None = None
+    stage: Literal["prompt", "input", "output", "export"] | None = None
+    task: Literal["generate", "transform", "inpaint", "outpaint", "upscale", "restore"] = "generate"
+    model: str | None = None
+    adapters: tuple[str, ...] = ()
+    use: _Use | None = None
+    revenue_usd: int | None = None
+    monthly_users: int | None = None
+    territories: tuple[str, ...] | None = None
+    media_type: str | None = None
+    width: _Side | None = None
+    height: _Side | None = None
     expect: EffectLabel
     rule: str | None = None
     """A rule that brings the effect about."""
     marks: str | None = None
     """Characters that a finding of that rule must point at."""
+    obligations: tuple[str, ...] | None = None
+    """Codes that the decision must carry, and no others."""
 
     @model_validator(mode="after")
-    def _one_stage(self) -> Self:
-        if (self.prompt is None) == (self.scores is None):
-            context = {"expected": "either prompt or scores", "found": "both or neither"}
+    def _asks_something(self) -> Self:
+        if self.prompt is None and self.scores is None and self.stage is None:
+            context = {"expected": "prompt, scores or stage", "found": "none of them"}
+            raise PydanticCustomError("mismatch", "mismatch", context)
+        if (self.width is None) != (self.height is None):
+            context = {"expected": "width and height together", "found": "one of them"}
             raise PydanticCustomError("mismatch", "mismatch", context)
         return self
+
+    def judged_at(self) -> Stage:
+        """Return the stage that the case is about."""
+        if self.stage is not None:
+            return Stage(self.stage)
+        return Stage.OUTPUT if self.prompt is None else Stage.PROMPT
+
+    def request(self) -> GenerationRequest:
+        """Return the request that the case describes."""
+        return GenerationRequest(
+            prompt=self.prompt or "",
+            prompt_2=self.prompt_2,
+            prompt_3=self.prompt_3,
+            negative_prompt=self.negative_prompt,
+            task=Task(self.task),
+            model=ModelRef(repo=self.model or "builtin:scenes"),
+            adapters=tuple(AdapterRef(kind="lora", repo=each) for each in self.adapters),
+            size=Size(width=self.width, height=self.height) if self.width and self.height else None,
+            intended_use=self.use,
+        )
+
+    def context(self, licences: Licences | None) -> JudgementContext:
+        """Return what policy is told."""
+        request = self.request()
+        return JudgementContext(
+            request=request,
+            organisation=Organisation(
+                revenue_usd=self.revenue_usd, monthly_users=self.monthly_users, territories=self.territories
+            ),
+            licence=licences(request) if licences else None,
+            asset=AssetFacts(media_type=self.media_type, width=self.width, height=self.height),
+        )
 
 
 class _CaseFile(Strict):
@@ -63,14 +122,17 @@ class Judged:
     """A decision with what it was made from."""
 
     request: GenerationRequest
-    result: CheckResult
+    results: tuple[CheckResult, ...]
     decision: Decision
+    ahead: Decision
+    """What the rules about output and file say already."""
 
     def marked(self, rules: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the characters that the named rules (default: all) point at, each once, in order."""
         texts = dict(self.request.texts())
+        found = [finding for result in self.results for finding in result.findings]
         wanted = [i for rule in self.decision.fired if not rules or rule.rule in rules for i in rule.findings]
-        spans = [self.result.findings[index].span for index in wanted]
+        spans = [found[index].span for index in wanted]
         return tuple(dict.fromkeys(texts[span.field][span.start : span.end] for span in spans if span))
 
 
@@ -85,13 +147,18 @@ class CaseResult:
     """What differs from the expectation; empty when nothing does."""
 
 
-def judge_prompt(loaded: LoadedPolicies, request: GenerationRequest) -> Judged:
-    """Return what the packs say of the texts of ``request``; nothing is generated."""
-    return _Bench(loaded).prompt(request)
+def judge_prompt(loaded: LoadedPolicies, context: JudgementContext) -> Judged:
+    """Return what the packs say of a request, and what they say already of its output and file; nothing is made."""
+    return _Bench(loaded).prompt(context)
 
 
-def run_cases(name: str, folders: Sequence[Path] = ()) -> tuple[CaseResult, ...]:
+def run_cases(name: str, folders: Sequence[Path] = (), *, licences: Licences | None = None) -> tuple[CaseResult, ...]:
     """Run the cases of the pack ``name`` against it and what it extends.
+
+    Args:
+        name: Name or path of the pack.
+        folders: Where to look besides the shipped packs.
+        licences: Answers the facts about licences of a case's model; without it they are missing.
 
     Raises:
         ConfigurationError: The pack does not load, or has no cases.
@@ -106,8 +173,7 @@ def run_cases(name: str, folders: Sequence[Path] = ()) -> tuple[CaseResult, ...]
         raise ConfigurationError(
             f"{file} cannot be read: {error.strerror}", code="policy.no-cases", hint="A pack is tested by its cases."
         ) from error
-    bench = _Bench(loaded)
-    return tuple(bench.run(build(_CaseFile, read_yaml(data, file), file).cases))
+    return tuple(_Bench(loaded).run(build(_CaseFile, read_yaml(data, file), file).cases, licences))
 
 
 class _Bench:
@@ -117,41 +183,47 @@ class _Bench:
         self._policy = PackPolicy(loaded)
         self._check = LexiconCheck(loaded)
 
-    def prompt(self, request: GenerationRequest) -> Judged:
-        result = run_prompt_check(self._check, request)
-        return Judged(request=request, result=result, decision=self._policy.judge(Stage.PROMPT, request, [result]))
+    def prompt(self, context: JudgementContext) -> Judged:
+        results = (run_prompt_check(self._check, context.request),)
+        return self._judged(Stage.PROMPT, context, results)
 
-    def output(self, scores: dict[str, float]) -> Judged:
-        findings = tuple(_scored(category, score) for category, score in scores.items())
-        result = CheckResult(check="cases", version="1", status=CheckStatus.OK, stage=Stage.OUTPUT, findings=findings)
-        request = GenerationRequest(prompt="")
-        return Judged(request=request, result=result, decision=self._policy.judge(Stage.OUTPUT, request, [result]))
-
-    def run(self, cases: Sequence[Case]) -> Iterator[CaseResult]:
+    def run(self, cases: Sequence[Case], licences: Licences | None) -> Iterator[CaseResult]:
         for index, case in enumerate(cases):
-            judged = self.prompt(_request(case)) if case.scores is None else self.output(case.scores)
+            judged = self._case(case, case.context(licences))
             yield CaseResult(index=index, case=case, decision=judged.decision, problem=_problem(case, judged))
 
+    def _case(self, case: Case, context: JudgementContext) -> Judged:
+        stage = case.judged_at()
+        results: list[CheckResult] = []
+        if stage in {Stage.PROMPT, Stage.EXPORT}:
+            results.append(run_prompt_check(self._check, context.request))
+        if stage in {Stage.INPUT, Stage.OUTPUT} or case.scores is not None:
+            results.append(_scored(case.scores or {}, stage if stage is not Stage.EXPORT else Stage.OUTPUT))
+        return self._judged(stage, context, tuple(results))
 
-def _request(case: Case) -> GenerationRequest:
-    return GenerationRequest(
-        prompt=case.prompt or "",
-        prompt_2=case.prompt_2,
-        prompt_3=case.prompt_3,
-        negative_prompt=case.negative_prompt,
+    def _judged(self, stage: Stage, context: JudgementContext, results: tuple[CheckResult, ...]) -> Judged:
+        decision = self._policy.judge(stage, context, results)
+        ahead = Decision(effect=Effect.ALLOW, policy=decision.policy)
+        if stage is Stage.PROMPT:
+            later = (self._policy.preview(each, context, results) for each in (Stage.OUTPUT, Stage.EXPORT))
+            ahead = unite(later)
+        return Judged(request=context.request, results=results, decision=decision, ahead=ahead)
+
+
+def _scored(scores: dict[str, float], stage: Stage) -> CheckResult:
+    findings = tuple(
+        Finding(
+            code=f"{stage}.score",
+            severity=Severity.INFORMATIONAL,
+            stage=stage,
+            source=_BY,
+            source_version="1",
+            category=category,
+            score=score,
+        )
+        for category, score in scores.items()
     )
-
-
-def _scored(category: str, score: float) -> Finding:
-    return Finding(
-        code="output.score",
-        severity=Severity.INFORMATIONAL,
-        stage=Stage.OUTPUT,
-        source="cases",
-        source_version="1",
-        category=category,
-        score=score,
-    )
+    return CheckResult(check=_BY, version="1", status=CheckStatus.OK, stage=stage, findings=findings)
 
 
 def _problem(case: Case, judged: Judged) -> str:
@@ -164,4 +236,7 @@ def _problem(case: Case, judged: Judged) -> str:
         marked = judged.marked([case.rule] if case.rule else leading)
         if case.marks not in marked:
             return f"expected the mark {case.marks!a}, found {', '.join(map(ascii, marked)) or 'none'}"
+    codes = sorted({each.code for each in judged.decision.obligations})
+    if case.obligations is not None and codes != sorted(set(case.obligations)):
+        return f"expected the obligations {', '.join(case.obligations) or 'none'}, found {', '.join(codes) or 'none'}"
     return ""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sdsafe.core.decisions import Decision, Effect, FiredRule, Obligation
 from sdsafe.core.findings import CheckStatus, Stage
-from sdsafe.gates.policy.conditions import Seen, evaluate
+from sdsafe.gates.policy.facts import category_of, known, why_missing
+from sdsafe.gates.policy.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from sdsafe.core.context import JudgementContext
     from sdsafe.core.decisions import PolicyRef
     from sdsafe.core.findings import CheckResult
-    from sdsafe.core.request import GenerationRequest
+    from sdsafe.gates.policy.cel import Condition
     from sdsafe.gates.policy.loader import LoadedPack, LoadedPolicies
     from sdsafe.gates.policy.model import Rule
 
@@ -37,7 +40,7 @@ class PackPolicy:
         """Id, version and digest of every pack that judges."""
         return self._loaded.refs
 
-    def judge(self, stage: Stage, _request: GenerationRequest, results: Sequence[CheckResult], /) -> Decision:
+    def judge(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult], /) -> Decision:
         """Return the decision of all packs together.
 
         (0) What no pack can lower: no results, a check that did not end ``ok``, a look at pixels that measured
@@ -50,19 +53,14 @@ class PackPolicy:
         fired = list(builtin)
         errors = [f"{rule.rule}: {rule.because}" for rule in builtin]
         obligations: list[Obligation] = []
-        seen = Seen(results, self._loaded.lexicon_version)
-        for loaded in self._loaded.packs:
-            for rule in loaded.pack.rules:
-                if rule.stage != stage:
-                    continue
-                answer = evaluate(rule.when, seen, loaded.categories)
-                if answer.value is None:
-                    errors.append(f"{loaded.pack.id}.{rule.id}: {answer.problem}")
-                # Where a check failed, every rule that waits for it is unknown: denied already, and said once above.
-                if answer.value or (answer.value is None and not builtin):
-                    fired.append(_fired(loaded, rule, answer.findings, answer.problem))
-                if answer.value or (answer.value is None and rule.on_error == "apply"):
-                    obligations += [o for o in _obligations(rule) if o not in obligations]
+        for each in self._answers(stage, context, results):
+            if each.value is None:
+                errors.append(f"{each.loaded.pack.id}.{each.rule.id}: {each.problem}")
+            # Where a check failed, every rule that waits for it is unknown: denied already, and said once above.
+            if each.value or (each.value is None and not builtin):
+                fired.append(_fired(each))
+            if each.value or (each.value is None and each.rule.on_error == "apply"):
+                obligations += [o for o in _obligations(each.rule) if o not in obligations]
         return Decision(
             effect=max((rule.effect for rule in fired), default=Effect.ALLOW),
             policy=self.refs,
@@ -71,18 +69,89 @@ class PackPolicy:
             errors=tuple(errors),
         )
 
+    def preview(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult], /) -> Decision:
+        """Return what the rules of a later stage say already; those that cannot be answered yet are ``undecided``."""
+        fired: list[FiredRule] = []
+        undecided: list[str] = []
+        obligations: list[Obligation] = []
+        for each in self._answers(stage, context, results):
+            if each.value is None:
+                undecided.append(f"{each.loaded.pack.id}.{each.rule.id}: {each.problem}")
+            elif each.value:
+                fired.append(_fired(each))
+                obligations += [o for o in _obligations(each.rule) if o not in obligations]
+        return Decision(
+            effect=max((rule.effect for rule in fired), default=Effect.ALLOW),
+            policy=self.refs,
+            fired=tuple(fired),
+            obligations=tuple(obligations),
+            undecided=tuple(undecided),
+        )
 
-def _fired(loaded: LoadedPack, rule: Rule, findings: frozenset[int], problem: str) -> FiredRule:
+    def _answers(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult]) -> Iterator[_Answer]:
+        seen = Seen(results, self._loaded.lexicon_version)
+        for loaded in self._loaded.packs:
+            for conditions in loaded.conditions:
+                if conditions.stage is not stage:
+                    continue
+                facts = known(stage, context, seen, loaded.categories)
+                activation = conditions.door.activate(facts)
+                for rule, condition in conditions.rules:
+                    value = condition.ask(activation)
+                    problem = "" if value is not None else _problem(condition, facts, loaded)
+                    findings = _findings(condition, seen) if value else frozenset[int]()
+                    yield _Answer(loaded=loaded, rule=rule, value=value, findings=findings, problem=problem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What came of one rule's condition."""
+
+    loaded: LoadedPack
+    rule: Rule
+    value: bool | None
+    findings: frozenset[int]
+    problem: str
+
+
+def _problem(condition: Condition, facts: Mapping[str, object], loaded: LoadedPack) -> str:
+    missing = [name for name in condition.names if name not in facts]
+    if not missing:
+        return "the condition ended in an error"
+    return why_missing(missing[0], loaded.categories)
+
+
+def _findings(condition: Condition, seen: Seen) -> frozenset[int]:
+    """Return the findings that a condition which holds rests on: those of the categories it names."""
+    indices: set[int] = set()
+    for name in condition.names:
+        about = category_of(name)
+        if about is None:
+            continue
+        category, field = about
+        found = seen.of(category)
+        if name.startswith("score."):
+            highest = max((finding.score or 0.0 for _, finding in found), default=0.0)
+            found = [(index, finding) for index, finding in found if finding.score == highest]
+        indices.update(
+            index for index, finding in found if field is None or (finding.span and finding.span.field == field)
+        )
+    return frozenset(indices)
+
+
+def _fired(answer: _Answer) -> FiredRule:
+    rule, problem = answer.rule, answer.problem
     effect = Effect.parse(rule.effect)
     if problem and rule.on_error != "apply":
         effect = Effect.parse(rule.on_error)
     return FiredRule(
         rule=rule.id,
-        policy=loaded.pack.id,
+        policy=answer.loaded.pack.id,
         effect=effect,
         because=f"cannot be evaluated: {problem}" if problem else rule.because,
         citation=rule.citation,
-        findings=tuple(sorted(findings)),
+        findings=tuple(sorted(answer.findings)),
+        obligations=tuple(_obligations(rule)),
     )
 
 

@@ -8,7 +8,7 @@ the strictest wins, so extending can add severity and never take any away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from sdsafe.gates.policy._strict import build
 from sdsafe.gates.policy._yaml import MAX_BYTES, read_yaml
 from sdsafe.gates.policy.lexicon import LEXICON_VERSION, Entry
 from sdsafe.gates.policy.model import Pack, TermList
-from sdsafe.gates.policy.references import check_rules, check_terms, known_categories
+from sdsafe.gates.policy.references import Conditions, check_terms, compile_rules, known_categories
 from sdsafe.gates.policy.terms import SharedTerms, read_shared, read_terms, shared_names
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class LoadedPack:
     folder: Path
     categories: Mapping[str, Category]
     """What its rules may refer to: built in, its own, and those of what it extends."""
+    conditions: tuple[Conditions, ...] = field(repr=False, compare=False)
+    """Its rules, compiled, by stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +144,8 @@ class _Loading:
         self._open.pop()
         check_terms(pack, file)
         categories = known_categories(pack, (each.categories for each in bases), file)
-        check_rules(pack, categories, file)
-        loaded = LoadedPack(pack=pack, ref=ref, folder=path.parent, categories=categories)
+        conditions = compile_rules(pack, categories, file)
+        loaded = LoadedPack(pack=pack, ref=ref, folder=path.parent, categories=categories, conditions=conditions)
         self.done[pack.id] = loaded
         return loaded
 

@@ -18,15 +18,9 @@ from sdsafe.gates.policy.obligations import OBLIGATIONS
 
 __all__ = [
     "FORMAT",
-    "AllOf",
-    "Always",
-    "AnyOf",
     "CategoryNote",
-    "Condition",
     "Duty",
     "EffectLabel",
-    "Found",
-    "Not",
     "Pack",
     "Rule",
     "Score",
@@ -39,8 +33,7 @@ FORMAT = "sdsafe.policy/1"
 EffectLabel = Literal["allow", "annotate", "transform", "review", "deny"]
 """The effects of ``sdsafe.core.decisions.Effect`` by their labels."""
 
-_TextField = Literal["prompt", "prompt_2", "prompt_3", "negative_prompt"]
-_CategoryName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,63}$")]
+_CategoryName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,63}$")]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 _Line = Annotated[str, Field(min_length=1, max_length=400)]
 _TermText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -50,66 +43,6 @@ _PackPath = Annotated[str, Field(min_length=1, max_length=200)]
 
 Score = Annotated[float, Field(ge=0, le=1)]
 """0 (certainly not) to 1 (certainly)."""
-
-
-class Found(Strict):
-    """True when a finding of the category exists (and reaches ``at_least``, where the category is scored)."""
-
-    found: _CategoryName
-    at_least: Score | None = None
-    fields: Annotated[tuple[_TextField, ...], Field(min_length=1)] | None = None
-    """Only text fields named here count; default: all of them."""
-
-
-class AnyOf(Strict):
-    """True when one of the conditions is."""
-
-    any: Annotated[tuple[Condition, ...], Field(min_length=1)]
-
-
-class AllOf(Strict):
-    """True when every condition is; an empty list would be true of anything and is refused."""
-
-    all: Annotated[tuple[Condition, ...], Field(min_length=1)]
-
-
-class Not(Strict):
-    """True when the condition is false; unknown stays unknown."""
-
-    negated: Condition = Field(alias="not")
-
-
-class Always(Strict):
-    """True whenever the stage is judged: for obligations that every asset carries."""
-
-    always: Literal[True]
-
-
-_KINDS = ("found", "any", "all", "not", "always")
-
-
-def _kind(value: object) -> str | None:
-    if isinstance(value, dict):
-        return next((f"<{kind}>" for kind in _KINDS if kind in value), None)
-    return f"<{_BY_MODEL[type(value)]}>" if type(value) in _BY_MODEL else None
-
-
-Condition = Annotated[
-    Annotated[Found, Tag("<found>")]
-    | Annotated[AnyOf, Tag("<any>")]
-    | Annotated[AllOf, Tag("<all>")]
-    | Annotated[Not, Tag("<not>")]
-    | Annotated[Always, Tag("<always>")],
-    Discriminator(
-        _kind,
-        custom_error_type="condition",
-        custom_error_message=f"a mapping with one of {', '.join(_KINDS)}",
-        custom_error_context={"expected": f"a mapping with one of {', '.join(_KINDS)}"},
-    ),
-]
-"""What a rule asks about the findings."""
-
-_BY_MODEL: dict[type, str] = {Found: "found", AnyOf: "any", AllOf: "all", Not: "not", Always: "always"}
 
 
 class Duty(Strict):
@@ -134,12 +67,17 @@ class Rule(Strict):
     """One rule: when it applies at a stage, what it asks for, and why."""
 
     id: _Name
-    stage: Literal["prompt", "output", "export"]
-    when: Condition
+    stage: Literal["prompt", "input", "output", "export"]
+    when: Annotated[str, Field(min_length=1, max_length=2000)]
+    """A condition in CEL over the facts of the stage; ``true`` for always."""
     effect: EffectLabel
     obligations: tuple[Duty, ...] = ()
     because: _Line
     citation: str = ""
+    since: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """When what is cited began to hold."""
+    sources: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://\S{1,400}$")], ...], Field(max_length=16)] = ()
+    """Pages where it can be read."""
     on_error: Literal["deny", "review", "apply"] = "deny"
     """Taken when the condition cannot be evaluated: unknown is never a permission."""
 
@@ -203,7 +141,7 @@ class TermList(Strict):
 class CategoryNote(Strict):
     """A category that a plug-in reports and that no term list of the pack has."""
 
-    stage: Literal["prompt", "output"]
+    stage: Literal["prompt", "input", "output"]
     scored: bool
     check: _Name | None = None
     """The check that reports it. A category without scores needs it: silence means *no* only from one who looked."""
@@ -263,7 +201,3 @@ def _exact(value: object) -> object:
 
 def _mismatch(expected: str, found: str) -> PydanticCustomError:
     return PydanticCustomError("mismatch", "mismatch", {"expected": expected, "found": found})
-
-
-for _recursive in (AnyOf, AllOf, Not, Rule, Pack):
-    _recursive.model_rebuild()

@@ -6,23 +6,32 @@ misspelt category is an error when the pack loads.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdsafe.core.findings import Stage
 from sdsafe.errors import PolicyFormatError
 from sdsafe.gates.policy._misspelling import MOST_TERMS
 from sdsafe.gates.policy.categories import BUILTIN, TERMS, Category
-from sdsafe.gates.policy.model import AllOf, AnyOf, Found, Not
+from sdsafe.gates.policy.cel import Condition, ConditionError, Door
+from sdsafe.gates.policy.facts import declared
 from sdsafe.gates.policy.terms import LONGEST_TERM, can_match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from sdsafe.gates.policy.model import Condition, Pack
+    from sdsafe.gates.policy.model import Pack, Rule
 
-__all__ = ["check_rules", "check_terms", "known_categories"]
+__all__ = ["Conditions", "check_terms", "compile_rules", "known_categories"]
 
-_LONGEST_TERM = 200
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """The rules of one stage of a pack, each with its compiled condition."""
+
+    stage: Stage
+    door: Door
+    rules: tuple[tuple[Rule, Condition], ...]
 
 
 def check_terms(pack: Pack, file: str) -> None:
@@ -82,38 +91,24 @@ def _describe(category: Category, name: str) -> str:
     return f"{name!r} as a {'scored' if category.scored else 'plain'} category of stage {category.stage}{by}"
 
 
-def check_rules(pack: Pack, categories: Mapping[str, Category], file: str) -> None:
-    """Raise ``PolicyFormatError`` for a rule that asks what no check at its stage can answer."""
-    for index, rule in enumerate(pack.rules):
-        for path, found in _asked(rule.when, f"rules[{index}].when"):
-            expected = _mistake(found, rule.stage, categories)
-            if expected:
-                raise PolicyFormatError(file=file, key=path, expected=expected, found=repr(found.found))
+def compile_rules(pack: Pack, categories: Mapping[str, Category], file: str) -> tuple[Conditions, ...]:
+    """Return the conditions of the pack's rules, by stage.
 
-
-def _asked(condition: Condition, path: str) -> Iterator[tuple[str, Found]]:
-    """Yield every ``found`` of a condition with its key path."""
-    if isinstance(condition, Found):
-        yield path, condition
-    elif isinstance(condition, Not):
-        yield from _asked(condition.negated, f"{path}.not")
-    elif isinstance(condition, AnyOf | AllOf):
-        key, inner = ("any", condition.any) if isinstance(condition, AnyOf) else ("all", condition.all)
-        for index, each in enumerate(inner):
-            yield from _asked(each, f"{path}.{key}[{index}]")
-
-
-def _mistake(asked: Found, stage: str, categories: Mapping[str, Category]) -> str:
-    """Return what would have been right, empty when the question can be answered."""
-    category = categories.get(asked.found)
-    if category is None:
-        return f"a known category ({', '.join(sorted(categories))})"
-    if stage not in {Stage.EXPORT, category.stage}:
-        return f"a category that is seen at stage {stage}"
-    if category.scored and asked.at_least is None:
-        return "at_least beside a scored category, which is reported every time"
-    if not category.scored and asked.at_least is not None:
-        return "no at_least beside a category without scores"
-    if category.stage is not Stage.PROMPT and asked.fields is not None:
-        return "no fields beside a category that is not found in text"
-    return ""
+    Raises:
+        PolicyFormatError: A condition names a fact that nobody can know at its stage, or is none.
+    """
+    compiled = []
+    for stage in dict.fromkeys(rule.stage for rule in pack.rules):
+        facts = declared(Stage(stage), categories)
+        door, rules = Door(facts), []
+        for index, rule in enumerate(pack.rules):
+            if rule.stage != stage:
+                continue
+            try:
+                rules.append((rule, door.compile(rule.when)))
+            except ConditionError as error:
+                raise PolicyFormatError(
+                    file=file, key=f"rules[{index}].when", expected=error.expected, found=error.found
+                ) from error
+        compiled.append(Conditions(stage=Stage(stage), door=door, rules=tuple(rules)))
+    return tuple(compiled)
