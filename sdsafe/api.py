@@ -41,6 +41,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
         ConfigurationError: Something is missing, empty or broken; the hint says what to do.
         SigningError: The credential is missing, expired or locked.
     """
+    from sdsafe.core.house import House
     from sdsafe.gates.hard.incidents import Incidents
     from sdsafe.gates.policy.judge import PackPolicy
     from sdsafe.gates.registry.gate import LicenceGate
@@ -49,7 +50,6 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     from sdsafe.provenance.signing.credentials import expiry_warning
     from sdsafe.provenance.signing.uri import parse_signer_uri
     from sdsafe.recovery import sweep
-    from sdsafe.release import House
 
     chosen = settings or Settings.load()
     packs = {"policies": chosen.effective_policies, "folders": chosen.policy_folders}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -16,8 +16,8 @@ from sdsafe import release
 from sdsafe._internal import entropy, images
 from sdsafe._internal.clock import rfc3339
 from sdsafe._internal.versions import version
-from sdsafe.core.decisions import Decision, Effect, unite
 from sdsafe.core.findings import Stage
+from sdsafe.core.house import House
 from sdsafe.core.receipts import EntryKind
 from sdsafe.core.request import PromptDisclosure, Size, require_plain
 from sdsafe.core.softbinding import BindingKind, SoftBinding
@@ -37,10 +37,7 @@ from sdsafe.core.states import (
 from sdsafe.errors import (
     AssetError,
     ConfigurationError,
-    ExportRefusedError,
     ObligationError,
-    OutputRefusedError,
-    PromptRefusedError,
     RefusedError,
     RepositoryError,
     SdsafeError,
@@ -48,9 +45,9 @@ from sdsafe.errors import (
 )
 from sdsafe.gates.guard import run_output_check, run_prompt_check
 from sdsafe.gates.hard.gate import is_hard, require_permitted_output, require_permitted_request
+from sdsafe.judgement import MEDIA_TYPE, Judges
 from sdsafe.obligations import label
 from sdsafe.obligations.discharging import undone
-from sdsafe.obligations.planning import make_plan
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.recovery import settle, withdraw
@@ -58,9 +55,7 @@ from sdsafe.recovery import settle, withdraw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sdsafe.core.findings import CheckResult
     from sdsafe.core.ids import AssetId
-    from sdsafe.core.plans import Plan
     from sdsafe.core.request import GenerationRequest
     from sdsafe.gates.hard.incidents import Incidents
     from sdsafe.gates.registry.gate import LicenceGate
@@ -106,7 +101,12 @@ class Parts:
     incidents: Incidents | None = None
     """Where refusals of the hard layer are noted; it refuses without, too."""
     disclosure: PromptDisclosure = PromptDisclosure.FULL
-    house: release.House = release.House()  # noqa: RUF009 - frozen
+    house: House = field(default_factory=House)
+
+    @property
+    def checked(self) -> bool:
+        """Whether output checks look at what was made."""
+        return not isinstance(self.output_checks, UnsafeNoOutputCheck)
 
     def __post_init__(self) -> None:
         """Refuse empty slots: no checks, no packs and no fingerprints are not a configuration."""
@@ -128,12 +128,13 @@ class Parts:
 class Pipeline:
     """Makes released assets out of requests. What it is made of does not leave it."""
 
-    __slots__ = ("__parts",)
+    __slots__ = ("__judges", "__parts")
 
     def __init__(self, parts: Parts) -> None:
         """Keep the parts; warn when output checks are switched off."""
         self.__parts = parts
-        if isinstance(parts.output_checks, UnsafeNoOutputCheck):
+        self.__judges = Judges(parts.policy, parts.licences, parts.house, checked=parts.checked)
+        if not parts.checked:
             _log.warning("output checks are switched off; every manifest will say so")
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
@@ -195,20 +196,19 @@ class Pipeline:
         return self._deliver(self._record(signed), deliver)
 
     def _admit(self, request: GenerationRequest) -> Admitted:
-        parts = self.__parts
+        parts, judges = self.__parts, self.__judges
         seed = entropy.mint_seed() if request.seed is None else request.seed
         use = request.intended_use or parts.house.intended_use
         resolved = parts.generator.resolve(replace(request, seed=seed, intended_use=use))
         require_plain(resolved)
-        shows_person = self._shows_person(resolved)
+        shows_person = judges.shows_person(resolved)
         require_permitted_request(resolved, (), parts.incidents, shows_person=shows_person)
-        release.require_marketplace(release.declared_use(resolved, parts.house), parts.policy.refs)
         checks = tuple(run_prompt_check(check, resolved) for check in parts.prompt_checks)
         require_permitted_request(resolved, checks, parts.incidents, shows_person=shows_person)
-        decision = self._judge_request(resolved, checks)
-        ahead = self._look_ahead(resolved, checks)
+        decision = judges.request(resolved, checks)
+        ahead = judges.ahead(resolved, checks)
         release.require_room(parts.watermarker, resolved.size)
-        plan = self._plan((decision, ahead), resolved, parts.disclosure, resolved.size, checks)
+        plan = judges.plan((decision, ahead), resolved, resolved.size, parts.disclosure, checks)
         return Admitted(
             request=resolved,
             asset_ids=tuple(self._mint() for _ in range(resolved.count)),
@@ -219,21 +219,18 @@ class Pipeline:
         )
 
     def _clear(self, generated: Generated) -> Cleared:
-        parts, admitted = self.__parts, generated.admitted
-        request, opening, shape = admitted.request, admitted.opening, generated.pixels.shape
-        size = Size(width=shape[1], height=shape[0])
-        unchecked = isinstance(parts.output_checks, UnsafeNoOutputCheck)
-        looking = () if isinstance(parts.output_checks, UnsafeNoOutputCheck) else parts.output_checks
-        checks = tuple(run_output_check(check, generated) for check in looking)
+        parts, judges, admitted = self.__parts, self.__judges, generated.admitted
+        request, opening = admitted.request, admitted.opening
+        size = Size(width=generated.pixels.shape[1], height=generated.pixels.shape[0])
+        checks = tuple(run_output_check(check, generated) for check in _looking(parts))
         seen = (*admitted.checks, *checks)
-        require_permitted_output(generated, seen, parts.incidents, shows_person=self._shows_person(request))
-        decision = self._judge_output(request, size, checks)
-        export = self._judge(Stage.EXPORT, request, seen, size)
-        _require_carried_out(export, "the file", ExportRefusedError, checks)
-        plan = self._plan((admitted.decision, decision, export), request, opening.mode, size, checks)
+        require_permitted_output(generated, seen, parts.incidents, shows_person=judges.shows_person(request))
+        decision = judges.output(request, size, checks)
+        export = judges.export(request, size, seen)
+        plan = judges.plan((admitted.decision, decision, export), request, size, opening.mode, checks)
         if plan.disclosure is not opening.mode:  # a rule about the output may ask to show less
-            admitted = replace(admitted, opening=replace(opening, mode=plan.disclosure))
-            generated = replace(generated, admitted=admitted)
+            opening = replace(opening, mode=plan.disclosure)
+            generated = replace(generated, admitted=replace(admitted, opening=opening))
         pixels = label.draw(generated.pixels, plan.labels, parts.house.label_font) if plan.labels else generated.pixels
         return Cleared(
             generated=generated,
@@ -242,7 +239,7 @@ class Pipeline:
             export=export,
             plan=plan,
             checks=checks,
-            unchecked=unchecked,
+            unchecked=not parts.checked,
             actions=("visible_label",) if plan.labels else (),
         )
 
@@ -256,7 +253,7 @@ class Pipeline:
 
     def _encode(self, marked: Marked) -> Encoded:
         parts = self.__parts
-        data = release.encode(marked, parts.house, parts.licences)
+        data = release.encode(marked, MEDIA_TYPE, parts.house, parts.licences)
         pixels = images.decode(data)
         if not np.array_equal(pixels, marked.pixels):
             raise AssetError("the encoded file does not decode to the marked pixels", code="asset.readback")
@@ -272,7 +269,7 @@ class Pipeline:
             for each in parts.fingerprinters
         )
         name = f"{marked.cleared.generated.asset_id}.png"
-        asset = Asset(data=data, media_type=release.MEDIA_TYPE, name=name)
+        asset = Asset(data=data, media_type=MEDIA_TYPE, name=name)
         encoded = Encoded(marked=marked, asset=asset, readback=readback, fingerprints=fingerprints)
         shown = release.discharged(encoded, asset, parts.house, parts.licences)
         return replace(encoded, discharges=shown)
@@ -321,51 +318,6 @@ class Pipeline:
         parts.repository.mark_delivered(recorded.asset_id)
         return recorded
 
-    def _judge(
-        self, stage: Stage, request: GenerationRequest, checks: tuple[CheckResult, ...], size: Size | None = None
-    ) -> Decision:
-        del size
-        return self.__parts.policy.judge(stage, request, checks)
-
-    def _judge_request(self, request: GenerationRequest, checks: tuple[CheckResult, ...]) -> Decision:
-        """Return what packs and licences say of the request together, or refuse it."""
-        parts = self.__parts
-        use = release.declared_use(request, parts.house)
-        licences = parts.licences.decide(request, use)
-        decision = unite((self._judge(Stage.PROMPT, request, checks), licences))
-        hint = "" if licences.allows else parts.licences.hint(request, use)
-        _require_carried_out(decision, "the request", PromptRefusedError, checks, hint)
-        return decision
-
-    def _look_ahead(self, request: GenerationRequest, checks: tuple[CheckResult, ...]) -> Decision:
-        """Return what can be said already of output and file, or refuse what is sure to be refused later."""
-        del checks, request
-        return Decision(effect=Effect.ALLOW, policy=self.__parts.policy.refs)
-
-    def _judge_output(self, request: GenerationRequest, size: Size, checks: tuple[CheckResult, ...]) -> Decision:
-        if isinstance(self.__parts.output_checks, UnsafeNoOutputCheck):
-            decision = Decision(effect=Effect.ANNOTATE, policy=self.__parts.policy.refs, fired=(release.UNCHECKED,))
-        else:
-            decision = self._judge(Stage.OUTPUT, request, checks, size)
-        _require_carried_out(decision, "the image", OutputRefusedError, checks)
-        return decision
-
-    def _plan(
-        self,
-        decisions: tuple[Decision, ...],
-        request: GenerationRequest,
-        disclosure: PromptDisclosure,
-        size: Size | None,
-        checks: tuple[CheckResult, ...],
-    ) -> Plan:
-        parts = self.__parts
-        checked = not isinstance(parts.output_checks, UnsafeNoOutputCheck)
-        means = release.means(request, parts.house, disclosure, checked=checked, size=size)
-        return make_plan(unite(decisions), means, checks)
-
-    def _shows_person(self, request: GenerationRequest) -> bool:
-        return self.__parts.licences.effective(request.model, request.adapters).facts()["depicts_person"]
-
     def _mint(self) -> AssetId:
         for _ in range(_MINT_ATTEMPTS):
             asset_id = entropy.mint_asset_id()
@@ -383,10 +335,5 @@ def _unfinished(what: str) -> Iterator[None]:
         _log.warning("could not %s (%s); the next start will", what, error.code)
 
 
-def _require_carried_out(
-    decision: Decision, what: str, error: type[RefusedError], checks: tuple[CheckResult, ...], hint: str = ""
-) -> None:
-    """Let a decision pass that allows, and whose changes somebody here can make; refuse any other."""
-    # REVIEW needs somebody who carries it out; until one is configured it refuses.
-    if not decision.allows or not release.transformable(decision):
-        raise error(release.why(decision, what), decision=decision, checks=checks, hint=hint)
+def _looking(parts: Parts) -> tuple[OutputCheck, ...]:
+    return () if isinstance(parts.output_checks, UnsafeNoOutputCheck) else parts.output_checks

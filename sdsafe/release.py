@@ -1,23 +1,20 @@
-"""Steps of a release that the spine calls by name: what is judged, what is stated, and what is read back at the end."""
+"""Steps of a release that the spine calls by name: what the file states, and what is read back from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdsafe._internal import images
 from sdsafe._internal.clock import rfc3339
 from sdsafe.core.canonical import canonical_digest
-from sdsafe.core.decisions import Decision, Discharge, Effect, FiredRule
 from sdsafe.core.digests import sha256_hex
-from sdsafe.core.organisation import Organisation
 from sdsafe.core.receipts import EntryKind, LedgerEntry
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary
 from sdsafe.core.states import Refused
-from sdsafe.errors import ConfigurationError, ManifestError
-from sdsafe.gates.registry.use import DeclaredUse
+from sdsafe.errors import ManifestError
 from sdsafe.obligations.discharging import discharge
-from sdsafe.obligations.means import Finished, Means
+from sdsafe.obligations.means import Finished
 from sdsafe.protocols import Sized
 from sdsafe.provenance.manifest import container
 from sdsafe.provenance.manifest.probe import ManifestProbe
@@ -25,87 +22,17 @@ from sdsafe.provenance.metadata import statements
 from sdsafe.provenance.metadata.embedding import embed, read
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sdsafe.core.decisions import PolicyRef
+    from sdsafe.core.decisions import Discharge
     from sdsafe.core.findings import Stage
-    from sdsafe.core.request import GenerationRequest, PromptDisclosure, Size
+    from sdsafe.core.house import House
+    from sdsafe.core.request import Size
     from sdsafe.core.states import Asset, Cleared, Encoded, Generated, Marked, Signed
     from sdsafe.errors import RefusedError
     from sdsafe.gates.registry.gate import LicenceGate
     from sdsafe.protocols import Watermarker
     from sdsafe.provenance.metadata.model import Metadata
 
-__all__ = [
-    "MEDIA_TYPE",
-    "TRANSFORMING",
-    "UNCHECKED",
-    "House",
-    "declared_use",
-    "discharged",
-    "encode",
-    "entry",
-    "means",
-    "public",
-    "public_file",
-    "read_back",
-    "refused",
-    "require_marketplace",
-    "require_room",
-    "transformable",
-    "why",
-]
-
-MEDIA_TYPE = "image/png"
-"""What is written."""
-
-TRANSFORMING = frozenset({"visible_label"})
-"""Obligations that change the picture: all that a rule with the effect ``transform`` can ask for so far."""
-
-UNCHECKED = FiredRule(
-    rule="builtin.unsafe-unchecked",
-    policy="builtin",
-    effect=Effect.ANNOTATE,
-    because="output checks were switched off with UnsafeNoOutputCheck",
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """What is known about whoever runs a pipeline, whatever the request."""
-
-    organisation: Organisation = Organisation()  # noqa: RUF009 - frozen
-    intended_use: str | None = None
-    """What pictures are for where a request does not say."""
-    required: frozenset[str] = frozenset()
-    """Ids of packs that the organisation demands: they forbid to look away from the output."""
-    label_font: Path | None = None
-
-
-def declared_use(request: GenerationRequest, house: House) -> DeclaredUse:
-    """Return what is known of the use: of the request and of whoever makes it; what was not said is missing."""
-    own = house.organisation
-    return DeclaredUse(
-        use=request.intended_use or house.intended_use,
-        revenue_usd=own.revenue_usd,
-        monthly_users=own.monthly_users,
-        territory=own.territories,
-        attested=frozenset((*own.attested, *request.attestations)),
-    )
-
-
-def means(
-    request: GenerationRequest, house: House, disclosure: PromptDisclosure, *, checked: bool, size: Size | None
-) -> Means:
-    """Return what can be done for a request."""
-    return Means(
-        disclosure=disclosure,
-        organisation=house.organisation,
-        checked=checked,
-        size=size,
-        attestations=request.attestations,
-        label_font=house.label_font,
-    )
+__all__ = ["discharged", "encode", "entry", "public", "public_file", "read_back", "refused", "require_room"]
 
 
 def require_room(watermarker: Watermarker, size: Size | None) -> None:
@@ -116,35 +43,6 @@ def require_room(watermarker: Watermarker, size: Size | None) -> None:
     """
     if size is not None and isinstance(watermarker, Sized):
         watermarker.check_size(size.width, size.height)
-
-
-def require_marketplace(use: DeclaredUse, packs: tuple[PolicyRef, ...]) -> None:
-    """Make sure that the pack of a declared marketplace judges.
-
-    Raises:
-        ConfigurationError: ``policy.marketplace``: it does not.
-    """
-    if use.marketplace is not None and use.marketplace not in {ref.id for ref in packs}:
-        raise ConfigurationError(
-            f"pictures for the marketplace {use.marketplace} are judged by its pack, which is not among the policies",
-            code="policy.marketplace",
-            hint=f"Declare the use in the settings or with --use, which adds the pack, or add --policy {use.marketplace}.",
-        )
-
-
-def transformable(decision: Decision) -> bool:
-    """Say whether everything that policy wants changed in the picture is something that can be changed."""
-    return all(
-        any(each.code in TRANSFORMING for each in rule.obligations)
-        for rule in decision.fired
-        if rule.effect is Effect.TRANSFORM
-    )
-
-
-def why(decision: Decision, what: str) -> str:
-    """Return which rules refuse, and why."""
-    rules = ", ".join(f"{rule.rule} ({rule.because})" for rule in decision.leading) or "an error while judging"
-    return f"policy refuses {what} [{decision.effect.label}]: {rules}"
 
 
 def refused(refusal: RefusedError, stage: Stage, generated: Generated | None = None) -> Refused:
@@ -185,12 +83,12 @@ def public_file(encoded: Encoded, licences: LicenceGate) -> Encoded:
     return replace(encoded, marked=replace(encoded.marked, cleared=shown))
 
 
-def encode(marked: Marked, house: House, licences: LicenceGate) -> bytes:
+def encode(marked: Marked, media_type: str, house: House, licences: LicenceGate) -> bytes:
     """Return the file of a marked picture, with the metadata that its plan asks for."""
     data = images.encode(marked.pixels)
     if not marked.cleared.plan.writes_metadata:
         return data
-    return embed(data, MEDIA_TYPE, _metadata(marked.cleared, house, licences))
+    return embed(data, media_type, _metadata(marked.cleared, house, licences))
 
 
 def discharged(
