@@ -1,6 +1,6 @@
-"""``diagnose()``: tries the whole way on this machine, with a canary that must be refused and one that must return.
+"""``diagnose()``: tries the whole way on this machine, with canaries that must be refused and one that must return.
 
-The two canaries run in a throw-away state folder with a credential of their own, so that a diagnosis leaves
+The canaries run in a throw-away state folder with a credential of their own, so that a diagnosis leaves
 neither an entry in the ledger nor a record in the repository.
 """
 
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     from sdsafe.settings import Settings
 
-__all__ = ["CANARY", "Examined", "diagnose"]
+__all__ = ["CANARY", "HARD_CANARY", "Examined", "diagnose"]
 
 CANARY = "sdsafe-canary-refuse-me"
 """A term that the baseline pack lists so that the prompt gate can be shown to hold."""
+
+HARD_CANARY = "__age_test__ __sexual_test__"
+"""Stand-ins without meaning for the two halves of what the hard layer refuses."""
 
 _ROUND_TRIP = GenerationRequest(
     prompt="a calm sea", model=ModelRef(repo="builtin:tiny"), seed=1, size=Size(width=256, height=256), steps=2
@@ -85,6 +88,23 @@ def _ledger(settings: Settings) -> str:
     return f"entries that hold together: {result.size}"
 
 
+def _hard(settings: Settings) -> str:
+    from sdsafe.gates.hard.composition import check_version
+    from sdsafe.gates.hard.incidents import Incidents
+
+    with _throwaway(settings) as temporary:
+        (outcome,) = open_pipeline(temporary).run(replace(_ROUND_TRIP, prompt=HARD_CANARY))
+        noted = len(Incidents(temporary.places).entries())
+    if not isinstance(outcome, Refused) or not outcome.reason.startswith("hard."):
+        raise SdsafeError(
+            "the hard layer did NOT refuse its canary", hint="Install sdsafe again from a source you trust."
+        )
+    if noted != 1:
+        raise SdsafeError("the hard layer refused its canary and noted no incident")
+    kept = len(Incidents(settings.places).entries())
+    return f"refused as {outcome.reason} by version {check_version()}; incidents noted here so far: {kept}"
+
+
 def _refusal(settings: Settings) -> str:
     with _throwaway(settings) as temporary:
         request = replace(_ROUND_TRIP, prompt=f"a calm sea {CANARY}")
@@ -135,5 +155,6 @@ _ATTEMPTS: dict[str, Callable[[Settings], str]] = {
     "signing credential": _credential,
     "ledger": _ledger,
     "canary prompt is refused": _refusal,
+    "hard layer refuses its canary": _hard,
     "canary picture round-trips": _round_trip,
 }

@@ -133,7 +133,7 @@ findings = st.builds(
     stage=st.just(Stage.PROMPT),
     source=st.just("x"),
     source_version=st.just("1"),
-    category=st.sampled_from(["adult", "minor", "real_person", "allowed", "__sexual_test__", "nudity", None]),
+    category=st.sampled_from(["adult", "real_person", "allowed", "__sexual_test__", "nudity", None]),
     score=st.one_of(st.none(), st.floats(0, 1)),
 )
 

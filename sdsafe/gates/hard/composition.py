@@ -55,7 +55,6 @@ _LISTS = (
 )
 
 _CATEGORIES = {
-    "minor": Half.AGE,
     "apparent_minor": Half.AGE,
     "__age_test__": Half.AGE,
     "sexual_explicit": Half.SEXUAL,
@@ -65,7 +64,8 @@ _CATEGORIES = {
     "real_person": Half.PERSON,
     "__person_test__": Half.PERSON,
 }
-"""Categories of other checks that stand for a half."""
+"""Categories of other checks that stand for a half. Lists of ages (``minor``) do not: they hold names and everyday
+words that mean a child only sometimes, and rules of packs judge them."""
 
 
 def composed(

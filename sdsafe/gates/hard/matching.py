@@ -13,7 +13,7 @@ from enum import Flag
 from typing import TYPE_CHECKING
 
 from sdsafe._internal.text.normalize import fold, views
-from sdsafe._internal.text.words import Words, words_of
+from sdsafe._internal.text.words import UNSEPARATED, Words, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -104,7 +104,7 @@ class Matcher:
         if "__" in view.plain:
             for sentinel, half in _SENTINELS.items():
                 found |= half.value if sentinel in view.plain or sentinel in view.skeleton else 0
-        if not view.plain.isascii():
+        if not view.plain.isascii() and UNSEPARATED.search(view.plain):
             found |= self._inside(view.plain)
         words = Words(view)
         found |= self._along(words)
