@@ -70,21 +70,28 @@ class PackPolicy:
         )
 
     def preview(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult], /) -> Decision:
-        """Return what the rules of a later stage say already; those that cannot be answered yet are ``undecided``."""
+        """Return what the rules of a later stage say already.
+
+        A rule that waits for findings or for the file is ``undecided``. One that asks for a fact that nobody will
+        supply later (use, organisation, licence) takes its ``on_error`` now.
+        """
         fired: list[FiredRule] = []
+        errors: list[str] = []
         undecided: list[str] = []
         obligations: list[Obligation] = []
         for each in self._answers(stage, context, results):
             if each.value is None:
-                undecided.append(f"{each.loaded.pack.id}.{each.rule.id}: {each.problem}")
-            elif each.value:
+                (undecided if each.waits else errors).append(f"{each.loaded.pack.id}.{each.rule.id}: {each.problem}")
+            if each.value or (each.value is None and not each.waits):
                 fired.append(_fired(each))
+            if each.value or (each.value is None and not each.waits and each.rule.on_error == "apply"):
                 obligations += [o for o in _obligations(each.rule) if o not in obligations]
         return Decision(
             effect=max((rule.effect for rule in fired), default=Effect.ALLOW),
             policy=self.refs,
             fired=tuple(fired),
             obligations=tuple(obligations),
+            errors=tuple(errors),
             undecided=tuple(undecided),
         )
 
@@ -100,7 +107,12 @@ class PackPolicy:
                     value = condition.ask(activation)
                     problem = "" if value is not None else _problem(condition, facts, loaded)
                     findings = _findings(condition, seen) if value else frozenset[int]()
-                    yield _Answer(loaded=loaded, rule=rule, value=value, findings=findings, problem=problem)
+                    waits = value is None and not _final(
+                        [name for name in condition.names if name not in facts], context
+                    )
+                    yield _Answer(
+                        loaded=loaded, rule=rule, value=value, findings=findings, problem=problem, waits=waits
+                    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +124,14 @@ class _Answer:
     value: bool | None
     findings: frozenset[int]
     problem: str
+    waits: bool
+    """True: unknown so far, and something that it asks for may become known."""
+
+
+def _final(missing: Sequence[str], context: JudgementContext) -> bool:
+    """Say whether what is missing stays missing: what was not declared, and what the registry does not know."""
+    roots = ("use.", "organisation.", *(("licence.",) if context.licence is not None else ()))
+    return bool(missing) and all(name.startswith(roots) for name in missing)
 
 
 def _problem(condition: Condition, facts: Mapping[str, object], loaded: LoadedPack) -> str:
