@@ -107,7 +107,7 @@ class Case(Strict):
             organisation=Organisation(
                 revenue_usd=self.revenue_usd, monthly_users=self.monthly_users, territories=self.territories
             ),
-            licence=licences(request) if licences else None,
+            licence=licences(request) if licences and (self.model or self.adapters) else None,
             asset=AssetFacts(media_type=self.media_type, width=self.width, height=self.height),
         )
 
@@ -158,7 +158,8 @@ def run_cases(name: str, folders: Sequence[Path] = (), *, licences: Licences | N
     Args:
         name: Name or path of the pack.
         folders: Where to look besides the shipped packs.
-        licences: Answers the facts about licences of a case's model; without it they are missing.
+        licences: Answers the facts about licences of the model and adapters that a case names; without it, and where
+            a case names none, they are missing.
 
     Raises:
         ConfigurationError: The pack does not load, or has no cases.
