@@ -93,7 +93,7 @@ def path(*, name: str) -> None:
 def digest(*, folder: Path) -> None:
     """Print the SHA-256 that pins the model in FOLDER: the option `sha256` of the checks that load one."""
     from sdsafe.errors import ConfigurationError
-    from sdsafe.gates.safety.folders import folder_digest
+    from sdsafe.gates.pinned import folder_digest
     from sdsafe.protocols import Unavailable
 
     try:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sdsafe.gates.safety.loading import PinnedModel, Runtime
-from sdsafe.gates.safety.options import CheckOptions
+from sdsafe.gates.options import CheckOptions
+from sdsafe.gates.pinned import PinnedModel
+from sdsafe.gates.safety.loading import Runtime
 from sdsafe.gates.safety.scoring import PictureCheck, Scored
 from sdsafe.protocols import Unavailable
 

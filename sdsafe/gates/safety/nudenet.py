@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from sdsafe.core.findings import Box
-from sdsafe.gates.safety.options import CheckOptions
+from sdsafe.gates.options import CheckOptions
 from sdsafe.gates.safety.scoring import DEFAULT_TILE, PictureCheck, Scored
 from sdsafe.protocols import Unavailable
 

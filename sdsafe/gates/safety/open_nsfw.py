@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from sdsafe.errors import ConfigurationError
+from sdsafe.gates.options import CheckOptions
 from sdsafe.gates.safety import weights
-from sdsafe.gates.safety.options import CheckOptions
 from sdsafe.gates.safety.scoring import DEFAULT_TILE, PictureCheck, Scored
 from sdsafe.protocols import Unavailable
 

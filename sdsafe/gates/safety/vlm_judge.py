@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from sdsafe._internal import images
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.errors import PluginError
-from sdsafe.gates.safety.options import CheckOptions
+from sdsafe.gates.options import CheckOptions
 from sdsafe.gates.safety.scoring import PictureCheck, Scored
 from sdsafe.protocols import Unavailable
 

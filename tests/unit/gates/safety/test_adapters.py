@@ -13,9 +13,9 @@ import pytest
 from sdsafe.core.findings import Box, Stage
 from sdsafe.core.places import Places
 from sdsafe.errors import PluginError
+from sdsafe.gates.pinned import folder_digest
 from sdsafe.gates.safety.classifier import ClassifierCheck
 from sdsafe.gates.safety.clip_concepts import ClipConceptsCheck, Concepts, margin_score
-from sdsafe.gates.safety.folders import folder_digest
 from sdsafe.gates.safety.loading import Runtime
 from sdsafe.gates.safety.nudenet import NudeNetCheck
 from sdsafe.protocols import Unavailable
