@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sdsafe.core.context import JudgementContext
 from sdsafe.core.findings import CheckResult, CheckStatus, Stage
 from sdsafe.core.request import GenerationRequest
 from sdsafe.diagnosis import CANARY
@@ -13,21 +15,40 @@ from sdsafe.errors import ConfigurationError, PolicyFormatError
 from sdsafe.gates.policy.cases import judge_prompt, run_cases
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import available_packs, load_policies
+from sdsafe.gates.registry.gate import LicenceGate
+from sdsafe.gates.registry.loading import load_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from sdsafe.gates.policy.cases import CaseResult
 
 PACKS = available_packs()
 
 
+@cache
+def _gate() -> LicenceGate:
+    return LicenceGate(load_registry())
+
+
+def _licences(request: GenerationRequest) -> Mapping[str, object]:
+    return _gate().effective(request.model, request.adapters).facts()
+
+
+@cache
+def _run(name: str) -> tuple[CaseResult, ...]:
+    return run_cases(name, licences=_licences)
+
+
 @pytest.mark.parametrize("name", PACKS)
 def test_its_cases_hold(name: str) -> None:
-    assert [f"cases[{each.index}]: {each.problem}" for each in run_cases(name) if each.problem] == []
+    assert [f"cases[{each.index}]: {each.problem}" for each in _run(name) if each.problem] == []
 
 
 @pytest.mark.parametrize("name", PACKS)
 def test_it_has_at_least_twenty_cases_both_ways(name: str) -> None:
-    effects = [each.case.expect for each in run_cases(name)]
+    effects = [each.case.expect for each in _run(name)]
     assert len(effects) >= 20
     assert sum(effect in {"deny", "review"} for effect in effects) >= 5
     assert sum(effect in {"allow", "annotate"} for effect in effects) >= 5
@@ -36,7 +57,7 @@ def test_it_has_at_least_twenty_cases_both_ways(name: str) -> None:
 @pytest.mark.parametrize("name", PACKS)
 def test_every_rule_fires_in_some_case(name: str) -> None:
     pack = load_policies([name]).packs[-1].pack
-    fired = {rule.rule for each in run_cases(name) for rule in each.decision.fired}
+    fired = {rule.rule for each in _run(name) for rule in each.decision.fired}
     assert {rule.id for rule in pack.rules} <= fired
 
 
@@ -51,11 +72,13 @@ def test_it_never_releases_on_a_check_that_failed(name: str, status: CheckStatus
     policy = PackPolicy(load_policies([name]))
     for stage in (Stage.PROMPT, Stage.OUTPUT):
         result = CheckResult(check="any", version="1", status=status, stage=stage)
-        assert not policy.judge(stage, GenerationRequest(prompt=""), [result]).allows
+        assert not policy.judge(stage, JudgementContext(request=GenerationRequest(prompt="")), [result]).allows
 
 
 def test_the_canary_of_the_doctor_is_refused_by_baseline() -> None:
-    judged = judge_prompt(load_policies(["baseline"]), GenerationRequest(prompt=f"a calm sea {CANARY}"))
+    judged = judge_prompt(
+        load_policies(["baseline"]), JudgementContext(request=GenerationRequest(prompt=f"a calm sea {CANARY}"))
+    )
     assert [rule.rule for rule in judged.decision.leading] == ["canary"]
     assert judged.marked() == (CANARY,)
 
@@ -66,7 +89,7 @@ class TestCases:
         folder.mkdir()
         (folder / "policy.yaml").write_text(
             "format: sdsafe.policy/1\nid: p\nversion: 1.0.0\ntitle: t\ndescription: d\nextends: [baseline]\n"
-            "rules:\n  - {id: r, stage: prompt, when: {always: true}, effect: annotate, because: b}\n",
+            "rules:\n  - {id: r, stage: prompt, when: 'true', effect: annotate, because: b}\n",
             encoding="utf-8",
         )
         (folder / "cases.yaml").write_text(f"format: sdsafe.cases/1\ncases:\n{cases}", encoding="utf-8")

@@ -74,6 +74,9 @@ class Case(Strict):
         if self.prompt is None and self.scores is None and self.stage is None:
             context = {"expected": "prompt, scores or stage", "found": "none of them"}
             raise PydanticCustomError("mismatch", "mismatch", context)
+        if self.prompt is not None and self.scores is not None and self.stage is None:
+            context = {"expected": "stage, beside a prompt and scores", "found": "none"}
+            raise PydanticCustomError("mismatch", "mismatch", context)
         if (self.width is None) != (self.height is None):
             context = {"expected": "width and height together", "found": "one of them"}
             raise PydanticCustomError("mismatch", "mismatch", context)
