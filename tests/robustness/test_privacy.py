@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from sdsafe.core.context import JudgementContext
     from sdsafe.core.findings import CheckResult, Stage
     from sdsafe.core.states import Generated
 
@@ -172,10 +173,14 @@ class Quoting:
 
     refs = (PolicyRef(id="quoting", version="1", digest="ab" * 32),)
 
-    def judge(self, stage: Stage, request: GenerationRequest, _results: Sequence[CheckResult], /) -> Decision:
-        because = f"{request.prompt} at {stage.value}"
+    def judge(self, stage: Stage, context: JudgementContext, _results: Sequence[CheckResult], /) -> Decision:
+        because = f"{context.request.prompt} at {stage.value}"
         rule = FiredRule(rule="quote", policy="quoting", effect=Effect.ANNOTATE, because=because)
-        return Decision(effect=Effect.ANNOTATE, policy=self.refs, fired=(rule,), errors=(because,))
+        return Decision(
+            effect=Effect.ANNOTATE, policy=self.refs, fired=(rule,), errors=(because,), undecided=(because,)
+        )
+
+    preview = judge
 
 
 @pytest.fixture
