@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from sdsafe._internal.text.normalize import UNICODE
 from sdsafe.core.canonical import canonical_digest
-from sdsafe.errors import RequestError
 from sdsafe.gates.hard.age_terms import AGE
 from sdsafe.gates.hard.consent_terms import CONSENT, NONCONSENSUAL
 from sdsafe.gates.hard.matching import Half, Matcher
@@ -44,6 +43,8 @@ class HardCategory(StrEnum):
     """Sexual content with somebody who is, or looks, under 18."""
     NONCONSENSUAL_INTIMATE = "nonconsensual_intimate"
     """Intimate content with a real person, or with somebody who did not agree."""
+    UNREAD = "unread"
+    """Texts longer than ``MAX_CHARACTERS``: what nobody reads is not made."""
 
 
 _LISTS = (
@@ -78,11 +79,14 @@ def composed(
         results: Of prompt checks, and of output checks once there is a picture: a text that names a minor and a
             picture with a nudity score of 0.5 compose like two words do.
         shows_person: Whether model or adapters were made to show one real person.
-
-    Raises:
-        RequestError: ``request.too-long``: the texts are longer than ``MAX_CHARACTERS``.
     """
-    halves = _read(request) | _found(request, results) | (Half.PERSON if shows_person else Half.NONE)
+    texts = _texts(request)
+    if sum(map(len, texts)) > MAX_CHARACTERS:
+        return HardCategory.UNREAD
+    # One text: a term may begin in one field and end in the next, and halves meet wherever they stand.
+    halves = (
+        _matcher().halves("\n".join(texts)) | _found(request, results) | (Half.PERSON if shows_person else Half.NONE)
+    )
     if Half.AGE in halves and halves & (Half.SEXUAL | Half.SUGGESTIVE):
         return HardCategory.MINOR_SEXUAL
     if Half.PERSON in halves and Half.SEXUAL in halves:
@@ -109,18 +113,6 @@ def check_version() -> str:
 @functools.cache
 def _matcher() -> Matcher:
     return Matcher(_LISTS)
-
-
-def _read(request: GenerationRequest) -> Half:
-    texts = _texts(request)
-    if sum(map(len, texts)) > MAX_CHARACTERS:
-        raise RequestError(
-            f"the texts are longer than {MAX_CHARACTERS:,} characters; nothing reads that much",
-            code="request.too-long",
-            hint="Shorten the prompt.",
-        )
-    # One text: a term may begin in one field and end in the next, and halves meet wherever they stand.
-    return _matcher().halves("\n".join(texts))
 
 
 def _texts(request: GenerationRequest) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sdsafe.core.decisions import Decision, Effect, FiredRule, PolicyRef
 from sdsafe.core.states import Refused
 from sdsafe.errors import OutputRefusedError, PromptRefusedError, SdsafeError
-from sdsafe.gates.hard.composition import HardCategory, check_digest, check_version, composed
+from sdsafe.gates.hard.composition import MAX_CHARACTERS, HardCategory, check_digest, check_version, composed
 from sdsafe.gates.hard.incidents import Incidents
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _PREFIX = "hard."
 _BECAUSE = {
     HardCategory.MINOR_SEXUAL: "sexual content with a minor is never made",
     HardCategory.NONCONSENSUAL_INTIMATE: "intimate content with a real person, or without consent, is never made",
+    HardCategory.UNREAD: f"nobody reads texts of more than {MAX_CHARACTERS:,} characters",
 }
 
 
@@ -51,8 +52,8 @@ def require_permitted_request(
         shows_person: Whether model or adapters were made to show one real person.
 
     Raises:
-        PromptRefusedError: ``hard.minor_sexual`` or ``hard.nonconsensual_intimate``, without texts, terms or findings.
-        RequestError: The texts are too long for anybody to read.
+        PromptRefusedError: ``hard.minor_sexual``, ``hard.nonconsensual_intimate`` or ``hard.unread``, without texts,
+            terms or findings.
     """
     if category := composed(request, results, shows_person=shows_person):
         raise _refusal(PromptRefusedError, category, request, incidents)
@@ -91,21 +92,29 @@ def _refusal(
     kind: type[RefusedError], category: HardCategory, request: GenerationRequest, incidents: Incidents | None
 ) -> RefusedError:
     code = f"{_PREFIX}{category.value}"
-    incident = Incidents.mint_id()
-    if incidents is not None:
-        try:
-            incidents.append(incident, category.value, check_version(), request.texts())
-        except SdsafeError as error:
-            # The refusal stands, noted or not.
-            _log.warning("incident %s could not be noted (%s)", incident, error.code)
+    told = (
+        ""
+        if incidents is None or category is HardCategory.UNREAD
+        else f", incident {_noted(incidents, category, request)}"
+    )
     rule = FiredRule(rule=code, policy="hard", effect=Effect.DENY, because=_BECAUSE[category])
     ref = PolicyRef(id="hard", version=check_version(), digest=check_digest())
     return kind(
-        f"{_BECAUSE[category]} [{code}], incident {incident}",
+        f"{_BECAUSE[category]} [{code}]{told}",
         decision=Decision(effect=Effect.DENY, policy=(ref,), fired=(rule,)),
         code=code,
-        hint="No pack, setting or flag changes this. If it is mistaken, say in other words what you mean.",
+        hint="No pack, setting or flag changes this. If it is mistaken, say in other words, or in fewer, what you mean.",
     )
+
+
+def _noted(incidents: Incidents, category: HardCategory, request: GenerationRequest) -> str:
+    """Note the incident and return its id; the refusal stands, noted or not."""
+    incident = Incidents.mint_id()
+    try:
+        incidents.append(incident, category.value, check_version(), request.texts())
+    except SdsafeError as error:
+        _log.warning("incident %s could not be noted (%s)", incident, error.code)
+    return incident
 
 
 def _erase(pixels: Pixels) -> None:

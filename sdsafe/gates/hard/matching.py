@@ -128,10 +128,11 @@ class Matcher:
             if word in keys or word[:_STEM_HEAD] in heads or first in others or not word.isascii()
             for after, halves in self._from(words, first)
         ]
-        harmless = [place for place, halves in matches if halves & _HARMLESS]
-        found = 0
-        for place, halves in matches:
-            if not any(each.start <= place.start and place.stop <= each.stop for each in harmless):
+        found = reach = 0
+        for place, halves in sorted(matches, key=lambda match: (match[0].start, match[1] != _HARMLESS)):
+            if halves == _HARMLESS:
+                reach = max(reach, place.stop)  # of all phrases that begin here or before
+            elif place.stop > reach:
                 found |= halves & ~_HARMLESS
         return found
 

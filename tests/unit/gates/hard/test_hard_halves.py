@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef
-from sdsafe.errors import RequestError
 from sdsafe.gates.hard.composition import MAX_CHARACTERS, HardCategory, check_digest, check_version, composed
 
 AGE, SEXUAL, PERSON = "__age_test__", "__sexual_test__", "__person_test__"
@@ -175,9 +176,18 @@ def test_the_worse_category_is_told() -> None:
     assert asked(AGE, SEXUAL, PERSON) is HardCategory.MINOR_SEXUAL
 
 
-def test_a_text_that_nobody_reads_is_refused_as_a_request() -> None:
-    with pytest.raises(RequestError, match="200,000"):
-        asked("a" * (MAX_CHARACTERS + 1))
+def test_a_text_that_nobody_reads_is_refused() -> None:
+    repo = len(GenerationRequest(prompt="").model.repo)
+    assert asked("a" * (MAX_CHARACTERS - repo)) is None
+    assert asked("a" * (MAX_CHARACTERS - repo + 1)) is HardCategory.UNREAD
+    assert asked("a" * MAX_CHARACTERS, prompt_2="b") is HardCategory.UNREAD
+
+
+@pytest.mark.parametrize("text", ["kid gloves ", "a ", "12-", "s.c.h.", "孩", "\u200b", "ааа ", "school boy-"])  # noqa: RUF001 - Cyrillic
+def test_reading_a_long_text_takes_seconds_at_worst(text: str) -> None:
+    started = time.perf_counter()
+    asked((text * MAX_CHARACTERS)[: MAX_CHARACTERS // 5])
+    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "\x00", "\u200b", "__", "* # ,", "\U0010ffff", "a" * 10_000])
