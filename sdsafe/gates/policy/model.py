@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.core.decisions import PolicyRef
 from sdsafe.gates.policy._strict import Strict
-from sdsafe.gates.policy.obligations import OBLIGATIONS
+from sdsafe.gates.policy.obligations import obligation_mismatch
 
 __all__ = [
     "FORMAT",
@@ -53,13 +53,8 @@ class Duty(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        accepted = OBLIGATIONS.get(self.code)
-        if accepted is None:
-            raise _mismatch(f"an obligation: {', '.join(OBLIGATIONS)}", repr(self.code[:60]))
-        for name, value in self.params.items():
-            if name not in accepted or type(value) is not accepted[name]:
-                known = ", ".join(f"{key} ({kind.__name__})" for key, kind in accepted.items()) or "none"
-                raise _mismatch(f"parameters of {self.code}: {known}", f"{name[:60]!r} ({type(value).__name__})")
+        if mismatch := obligation_mismatch(self.code, self.params):
+            raise _mismatch(*mismatch)
         return self
 
 
