@@ -9,7 +9,7 @@ from sdsafe import plugins
 from sdsafe._internal import atomic, images
 from sdsafe.core.states import Asset
 from sdsafe.core.trust import ListKind, Require, TrustPolicy
-from sdsafe.errors import AssetError, ConfigurationError
+from sdsafe.errors import AssetError, ConfigurationError, PluginError
 from sdsafe.settings import Settings
 from sdsafe.verification import Validator
 
@@ -21,9 +21,19 @@ if TYPE_CHECKING:
     from sdsafe.core.states import Recorded
     from sdsafe.gates.policy.loader import LoadedPolicies
     from sdsafe.pipeline import Pipeline, UnsafeNoOutputCheck
-    from sdsafe.protocols import Fingerprinter, ManifestRepository, Probe, Watermarker
+    from sdsafe.protocols import Fingerprinter, Generator, ManifestRepository, Probe, PromptCheck, Watermarker
 
-__all__ = ["inspect", "open_pipeline", "open_validator", "read_asset", "save_to", "verify"]
+__all__ = [
+    "inspect",
+    "judging_packs",
+    "open_generator",
+    "open_pipeline",
+    "open_prompt_checks",
+    "open_validator",
+    "read_asset",
+    "save_to",
+    "verify",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +62,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     from sdsafe.recovery import sweep
 
     chosen = settings or Settings.load()
-    packs = {"policies": chosen.effective_policies, "folders": chosen.policy_folders}
-    policies = _policies(chosen)
+    policies = judging_packs(chosen)
     scheme, signer_options = parse_signer_uri(chosen.signer)
     signer = _plugin("signers", scheme, chosen, signer_options)
     if warning := expiry_warning(signer.certificate_chain[0]):
@@ -62,16 +71,12 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     swept = sweep(ledger, repository)
     if swept.withdrawn:
         _log.warning("%d assets of a run that was cut off were withdrawn", len(swept.withdrawn))
-    runtime = {"device": chosen.device, "dtype": chosen.dtype, "offline": chosen.offline}
     return Pipeline(
         Parts(
-            generator=_plugin("generators", chosen.generator, chosen, runtime),
+            generator=open_generator(chosen),
             policy=PackPolicy(policies),
             licences=LicenceGate(load_registry(user=user_registry())),
-            prompt_checks=tuple(
-                _plugin("prompt_checks", name, chosen, packs if name == "lexicon" else {})
-                for name in chosen.prompt_checks
-            ),
+            prompt_checks=open_prompt_checks(chosen, policies),
             output_checks=unsafe or tuple(_plugin("output_checks", name, chosen) for name in chosen.output_checks),
             watermarker=_plugin("watermarkers", chosen.watermarker, chosen),
             fingerprinters=tuple(_plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters),
@@ -90,8 +95,38 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     )
 
 
-def _policies(settings: Settings) -> LoadedPolicies:
-    """Return the packs that judge, signed by those who may sign them where settings demand it."""
+def open_generator(settings: Settings, *, offline: bool | None = None) -> Generator:
+    """Return the generator that ``settings`` name; ``offline`` overrides theirs. Nothing is loaded onto a device yet."""
+    alone = settings.offline if offline is None else offline
+    runtime = {"device": settings.device, "dtype": settings.dtype, "offline": alone}
+    generator: Generator = _plugin("generators", settings.generator, settings, runtime)
+    return generator
+
+
+def open_prompt_checks(settings: Settings, policies: LoadedPolicies) -> tuple[PromptCheck, ...]:
+    """Return the prompt checks that ``settings`` name; the lexicon looks for the terms of the very packs that judge.
+
+    Raises:
+        PluginError: One is unknown, or was given an option that it does not know.
+    """
+    from sdsafe.gates.policy.check import LexiconCheck
+
+    if settings.options_for("lexicon"):
+        raise PluginError(
+            "lexicon: takes no options", hint="Its terms are those of the packs: name them in `policies`."
+        )
+    return tuple(
+        LexiconCheck(policies) if name == "lexicon" else _plugin("prompt_checks", name, settings)
+        for name in settings.prompt_checks
+    )
+
+
+def judging_packs(settings: Settings) -> LoadedPolicies:
+    """Return the packs that judge, signed by those who may sign them where settings demand it.
+
+    Raises:
+        ConfigurationError: A pack does not load, or is not signed by a trusted key.
+    """
     from sdsafe.gates.policy.loader import load_policies
 
     loaded = load_policies(settings.effective_policies, settings.policy_folders)

@@ -24,7 +24,7 @@ description: Sends umbrellas to a person.
 terms:
   - {category: rain, terms: [umbrella]}
 rules:
-  - {id: no-rain, stage: prompt, when: {found: rain}, effect: review, because: it might rain, citation: "House, page 3"}
+  - {id: no-rain, stage: prompt, when: found.rain, effect: review, because: it might rain, citation: "House, page 3"}
 """
 
 
@@ -68,7 +68,7 @@ def test_a_refusal_names_rule_and_characters(sdsafe: Callable[..., Any]) -> None
     assert code == 3
     lines = out.splitlines()
     assert lines[0] == "deny"
-    assert "baseline / forged-documents [deny]" in out
+    assert "  deny  baseline / forged-documents\n" in out
     assert "prompt, characters 10 to 23" in out
     at = next(i for i, line in enumerate(lines) if set(line.strip()) == {"^"})
     start, end = lines[at].index("^"), lines[at].rindex("^") + 1
@@ -106,7 +106,7 @@ def test_json_is_versioned_and_complete(sdsafe: Callable[..., Any]) -> None:
     code, out, err = sdsafe("check", "fake passport", "--json")
     assert (code, err) == (3, "")
     document = json.loads(out)
-    assert document["schema"] == "sdsafe.policy-check/1"
+    assert document["schema"] == "sdsafe.policy-check/2"
     assert document["decision"]["effect"] == "deny"
     assert document["decision"]["fired"][0]["rule"] == "forged-documents"
     assert document["checks"][0]["findings"][0]["span"] == {"field": "prompt", "start": 0, "end": 13}
@@ -141,7 +141,10 @@ def test_list_shows_what_judges(sdsafe: Callable[..., Any]) -> None:
     assert "baseline\t1.0.0\tyes" in out
     assert "house\t1.0.0\t-\t1\tHouse rules" in out
     document = json.loads(sdsafe("list", "--json")[1])
-    assert [(each["id"], each["chosen"]) for each in document["policies"]] == [("baseline", True), ("house", False)]
+    assert {each["id"]: each["chosen"] for each in document["policies"]}.items() >= {
+        "baseline": True,
+        "house": False,
+    }.items()
 
 
 def test_cases_are_run_and_a_failure_is_told(sdsafe: Callable[..., Any], tmp_path: Path) -> None:

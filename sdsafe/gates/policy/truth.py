@@ -11,6 +11,7 @@ import itertools
 import math
 import re
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Truth", "samples", "truth_of"]
 
-_MOST = 20_000
+_MOST = 10_000
 _ABSENT = object()
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])")
 _TEXT = re.compile(r"\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'")
@@ -35,7 +36,10 @@ class Truth(Enum):
 
 
 def truth_of(
-    expression: str, types: Mapping[str, str], evaluate: Callable[[Mapping[str, object]], bool | None]
+    expression: str,
+    types: Mapping[str, str],
+    evaluate: Callable[[Mapping[str, object]], bool | None],
+    vocabulary: Mapping[str, Sequence[str]] | None = None,
 ) -> Truth:
     """Return whether an expression is ever true, and ever anything else.
 
@@ -43,8 +47,9 @@ def truth_of(
         expression: The condition.
         types: Every fact that it names, with its type: ``bool``, ``int``, ``double``, ``string`` or ``list``.
         evaluate: Answers it for facts by their names, those absent left out; None: it cannot be answered.
+        vocabulary: All values of texts that take no others.
     """
-    tried = list(itertools.islice(samples(expression, types), _MOST + 1))
+    tried = list(itertools.islice(samples(expression, types, vocabulary or {}), _MOST + 1))
     if len(tried) > _MOST:
         return Truth.UNKNOWN
     answers = {evaluate(facts) is True for facts in tried}
@@ -53,17 +58,22 @@ def truth_of(
     return Truth.SOMETIMES if True in answers else Truth.NEVER
 
 
-def samples(expression: str, types: Mapping[str, str]) -> Iterator[dict[str, object]]:
+def samples(
+    expression: str, types: Mapping[str, str], vocabulary: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Iterator[dict[str, object]]:
     """Yield facts to try: every combination of the values that could matter."""
     bare = _TEXT.sub('""', expression)
     numbers = sorted({float(match) for match in _NUMBER.findall(bare)} | {0.0})
     texts = list(dict.fromkeys(a or b for a, b in _TEXT.findall(expression)))
-    values = [[(name, value) for value in (_ABSENT, *_values(kind, numbers, texts))] for name, kind in types.items()]
+    values = [
+        [(name, value) for value in (_ABSENT, *(vocabulary.get(name) or _values(name, kind, numbers, texts)))]
+        for name, kind in types.items()
+    ]
     for combination in itertools.product(*values):
         yield {name: value for name, value in combination if value is not _ABSENT}
 
 
-def _values(kind: str, numbers: list[float], texts: list[str]) -> Sequence[object]:
+def _values(name: str, kind: str, numbers: list[float], texts: list[str]) -> Sequence[object]:
     """Return one value of every kind that the constants of an expression tell apart."""
     between = [(a + b) / 2 for a, b in itertools.pairwise(numbers)]
     match kind:
@@ -73,7 +83,8 @@ def _values(kind: str, numbers: list[float], texts: list[str]) -> Sequence[objec
             whole = {math.floor(n) + step for n in (*numbers, *between) for step in (-1, 0, 1)}
             return sorted(n for n in whole if n >= 0)
         case "double":
-            return sorted({*numbers, *between, numbers[-1] + 1})
+            every = sorted({*numbers, *between, numbers[-1] + 1})
+            return [n for n in every if 0 <= n <= 1] if name.startswith("score.") else every
         case "string":
             return [*texts, _OTHER, ""]
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sdsafe_cli.commands.policy import check, keys, packs
+from sdsafe_cli.commands.policy import check, compare, keys, packs, writing
 
 __all__ = ["command"]
 
@@ -21,5 +21,16 @@ def command() -> None:
     """Try prompts against policy packs; write, test, compare and sign packs. Nothing is generated."""
 
 
-for _each in (check.check, packs.list_, packs.test, packs.schema, keys.keygen, keys.sign, keys.verify):
+for _each in (
+    check.check,
+    writing.explain,
+    packs.list_,
+    packs.test,
+    writing.lint,
+    compare.diff,
+    writing.schema,
+    keys.keygen,
+    keys.sign,
+    keys.verify,
+):
     command.add_command(_each)

@@ -1,4 +1,4 @@
-"""``sdsafe policy list``, ``test`` and ``schema``: the packs themselves."""
+"""``sdsafe policy list`` and ``test``: which packs there are, and whether they say what they should."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import json_option
 from sdsafe_cli.render import emit_json, message, plain, table
 
-__all__ = ["list_", "schema", "test"]
+__all__ = ["list_", "test"]
 
 
 @click.command("list", short_help="List the packs that can be named.")
@@ -42,11 +42,15 @@ def list_(*, as_json: bool) -> None:
 @json_option
 def test(*, name: str | None, as_json: bool) -> None:
     """Run the cases of the pack NAME (a name, or a path), or of every pack. Exit 1 if one fails."""
+    from sdsafe.forecast import licence_facts
     from sdsafe.gates.policy.cases import run_cases
     from sdsafe.gates.policy.loader import available_packs
 
     folders = settings_from().policy_folders
-    results = {each: run_cases(each, folders) for each in ([name] if name else available_packs(folders))}
+    facts = licence_facts()
+    results = {
+        each: run_cases(each, folders, licences=facts) for each in ([name] if name else available_packs(folders))
+    }
     failed = {each: [result for result in run if result.problem] for each, run in results.items()}
     if as_json:
         rows = [
@@ -65,16 +69,3 @@ def test(*, name: str | None, as_json: bool) -> None:
                 message(f"  cases[{result.index}]: {result.problem}")
     if any(failed.values()):
         raise click.exceptions.Exit(Exit.FAULT)
-
-
-@click.command("schema", short_help="Print the JSON Schema, for editors.")
-@click.option(
-    "--of", type=click.Choice(["pack", "cases", "terms"]), default="pack", show_default=True, help="Of which file."
-)
-def schema(*, of: str) -> None:
-    """Print the JSON Schema of policy.yaml (or cases.yaml, or a list of terms), for editors that check while typing."""
-    import json
-
-    from sdsafe.gates.policy.schema import json_schema
-
-    click.echo(json.dumps(json_schema(of), indent=2, ensure_ascii=False))

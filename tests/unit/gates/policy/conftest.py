@@ -23,7 +23,7 @@ terms:
 rules:
   - id: no-rain
     stage: prompt
-    when: {found: rain}
+    when: found.rain
     effect: deny
     because: it might rain
 """

@@ -86,3 +86,14 @@ def test_numbers_and_texts_of_the_expression_are_tried_and_what_lies_around_them
     assert {facts.get("use.kind") for facts in tried} >= {None, "a'b", "something else"}
     assert not any(facts.get("request.width") == 1.5 for facts in tried)
     assert len(tried) == len({tuple(sorted(facts.items())) for facts in tried})
+
+
+def test_a_text_that_takes_no_other_value_takes_no_other() -> None:
+    types = {"use.kind": "string"}
+    answer = lambda facts: facts.get("use.kind") == "comercial"  # noqa: E731 - asked twice
+    assert truth_of("use.kind == 'comercial'", types, answer) is Truth.SOMETIMES
+    assert truth_of("use.kind == 'comercial'", types, answer, {"use.kind": ("private", "commercial")}) is Truth.NEVER
+
+
+def test_scores_end_at_one() -> None:
+    assert {facts.get("score.n") for facts in samples("score.n > 2.0", {"score.n": "double"})} == {None, 0.0, 1.0}
