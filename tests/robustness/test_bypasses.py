@@ -47,6 +47,7 @@ REQUEST = GenerationRequest(
     seed=7,
     size=Size(width=256, height=256),
     steps=2,
+    intended_use="private",  # folders of unknown licence are tried below
 )
 
 
