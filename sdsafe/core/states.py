@@ -219,7 +219,7 @@ class Refused:
     checks: tuple[CheckResult, ...]
     reason: str
     """Stable code: ``refused.prompt``, ``refused.output``, ``refused.export``, ``refused.obligation``,
-    ``refused.review``."""
+    ``refused.review``, or ``hard.`` and a category: then there are no findings, and neither seed nor asset id."""
     message: str
     hint: str = ""
     """What to do about it, where there is something."""

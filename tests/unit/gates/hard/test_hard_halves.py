@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef
+from sdsafe.gates.hard.age_terms import AGE as AGE_TERMS
 from sdsafe.gates.hard.composition import MAX_CHARACTERS, HardCategory, check_digest, check_version, composed
+from sdsafe.gates.hard.consent_terms import CONSENT, NONCONSENSUAL
+from sdsafe.gates.hard.sexual_terms import SEXUAL as SEXUAL_TERMS
+from sdsafe.gates.hard.sexual_terms import SUGGESTIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdsafe.gates.hard.matching import Language
 
 AGE, SEXUAL, PERSON = "__age_test__", "__sexual_test__", "__person_test__"
 
@@ -61,7 +71,19 @@ ADULT = [
 NOT_ADULT = [
     *("nude lipstick", "nude-coloured shoes", "naked eye", "naked mole rat", "same-sex couple", "Sex: female"),
     *("rape field in bloom", "chicken breasts", "blue tits", "cum laude", "pieds nus", "blote voeten", "Nacktschnecke"),
-    *("Essex", "sextant", "analysis", "ヌードル", "女性的", "裸の王様", "전라도", "자위대", "bisexuality flag"),
+    *(
+        "Essex",
+        "sextant",
+        "analysis",
+        "ヌードル",
+        "女性的",
+        "裸の王様",
+        "전라도",
+        "자위대",
+        "성기사",
+        "エッチング",
+        "bisexuality flag",
+    ),
 ]
 PERSONS = [
     *("without her consent", "non-consensual", "hidden camera", "deepfake", "a celebrity", "my coworker", "face-swap"),
@@ -198,3 +220,30 @@ def test_odd_texts_are_read_without_a_fault(text: str) -> None:
 
 def test_the_version_names_rules_and_terms() -> None:
     assert check_version() == f"1+{check_digest()[:12]}"
+
+
+LISTS = (AGE_TERMS, SEXUAL_TERMS, SUGGESTIVE, CONSENT, NONCONSENSUAL)
+
+
+def test_no_harmless_phrase_is_a_listed_term() -> None:
+    def written(terms: str) -> set[str]:
+        return {term.strip() for line in terms.splitlines() for term in line.split(",")} - {""}
+
+    listed = {term for each in LISTS for language in each.values() for term in written(language.terms)}
+    harmless = {term for each in LISTS for language in each.values() for term in written(language.harmless)}
+    assert harmless
+    assert not listed & harmless
+
+
+@pytest.mark.parametrize("lists", LISTS)
+def test_every_line_of_terms_is_separated(lists: Mapping[str, Language]) -> None:
+    """A comma that is missing at the end of a line, or a space within a pattern, would make two terms one or none."""
+    for language in lists.values():
+        for line in language.terms.splitlines():
+            assert all(0 < len(term.split()) <= 7 for term in line.split(",") if line.strip()), line
+        assert "," not in language.inside
+
+
+@pytest.mark.parametrize("lists", [AGE_TERMS, SEXUAL_TERMS, SUGGESTIVE, CONSENT])
+def test_both_halves_know_the_same_languages(lists: Mapping[str, Language]) -> None:
+    assert set(lists) == set(AGE_TERMS)
