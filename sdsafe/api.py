@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.report import Report
     from sdsafe.core.states import Recorded
+    from sdsafe.core.thresholds import Thresholds
     from sdsafe.gates.policy.loader import LoadedPolicies
     from sdsafe.pipeline import Pipeline, UnsafeNoOutputCheck
     from sdsafe.protocols import Fingerprinter, Generator, ManifestRepository, Probe, PromptCheck, Watermarker
@@ -74,7 +75,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     return Pipeline(
         Parts(
             generator=open_generator(chosen),
-            policy=PackPolicy(policies),
+            policy=PackPolicy(policies, _thresholds(chosen)),
             licences=LicenceGate(load_registry(user=user_registry())),
             prompt_checks=open_prompt_checks(chosen, policies),
             output_checks=unsafe or tuple(_plugin("output_checks", name, chosen) for name in chosen.output_checks),
@@ -249,6 +250,23 @@ def save_to(path: Path, *, force: bool = False) -> Callable[[Recorded], None]:
         write(path, recorded.asset.data)
 
     return deliver
+
+
+def _thresholds(settings: Settings) -> Thresholds:
+    """Return the thresholds of all files that the settings name."""
+    from sdsafe.core import thresholds
+
+    given = []
+    for path in settings.thresholds:
+        try:
+            given.append(thresholds.parse(path.read_bytes(), path.name))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path.name}: the threshold file cannot be read: {error.strerror}",
+                code="thresholds.unreadable",
+                hint="Correct `thresholds` in the settings.",
+            ) from error
+    return thresholds.unite(tuple(given))
 
 
 def _plugin(group: str, name: str, settings: Settings, options: Mapping[str, object] | None = None) -> Any:

@@ -48,6 +48,8 @@ class Settings:
     generator: str = "diffusers"
     prompt_checks: tuple[str, ...] = ("lexicon",)
     output_checks: tuple[str, ...] = ("open-nsfw",)
+    thresholds: tuple[Path, ...] = ()
+    """Threshold files of ``sdsafe safety calibrate``; rules name them ``threshold.CATEGORY``."""
     watermarker: str = "dwtDctSvd"
     fingerprinters: tuple[str, ...] = ("phash",)
     signer: str = "file:"

@@ -86,7 +86,7 @@ def declared(stage: Stage, categories: Mapping[str, Category]) -> dict[str, str]
         if not answers_at(stage, category):
             continue
         if category.scored:
-            facts[f"score.{name}"] = "double"
+            facts |= {f"score.{name}": "double", f"threshold.{name}": "double"}
             continue
         facts[f"found.{name}"] = "bool"
         if category.stage is Stage.PROMPT:
@@ -113,7 +113,7 @@ def known(stage: Stage, context: JudgementContext, seen: Seen, categories: Mappi
 def category_of(fact: str) -> tuple[str, str | None] | None:
     """Return the category that a fact is about, and the text field where it names one; None for other facts."""
     root, _, rest = fact.partition(".")
-    if root in {"found", "score"}:
+    if root in {"found", "score", "threshold"}:
         return rest, None
     if root == "found_in":
         field, _, name = rest.partition(".")
@@ -127,6 +127,8 @@ def why_missing(fact: str, categories: Mapping[str, Category]) -> str:
     if about is None:
         return f"{fact} is not known"
     category = categories[about[0]]
+    if fact.startswith("threshold."):
+        return f"no threshold for {about[0]} is in the settings, or it was measured with another version of the check"
     if category.scored:
         return f"no check measured {about[0]}"
     return f"{category.check or 'no check'} did not look for {about[0]} with these packs"

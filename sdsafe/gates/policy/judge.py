@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sdsafe.core.context import JudgementContext
     from sdsafe.core.decisions import PolicyRef
     from sdsafe.core.findings import CheckResult
+    from sdsafe.core.thresholds import Thresholds
     from sdsafe.gates.policy.cel import Condition
     from sdsafe.gates.policy.loader import LoadedPack, LoadedPolicies
     from sdsafe.gates.policy.model import Rule
@@ -29,16 +30,17 @@ _MUST_FIND = {Stage.OUTPUT, Stage.INPUT}
 class PackPolicy:
     """A ``PolicyEngine`` made of packs. Frozen; safe to use from several threads."""
 
-    __slots__ = ("_loaded",)
+    __slots__ = ("_loaded", "_thresholds")
 
-    def __init__(self, loaded: LoadedPolicies) -> None:
-        """Judge with these packs."""
+    def __init__(self, loaded: LoadedPolicies, thresholds: Thresholds | None = None) -> None:
+        """Judge with these packs, and with thresholds that somebody measured."""
         self._loaded = loaded
+        self._thresholds = thresholds
 
     @property
     def refs(self) -> tuple[PolicyRef, ...]:
-        """Id, version and digest of every pack that judges."""
-        return self._loaded.refs
+        """Id, version and digest of every pack that judges, and of every threshold file."""
+        return (*self._loaded.refs, *(self._thresholds.refs if self._thresholds else ()))
 
     def judge(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult], /) -> Decision:
         """Return the decision of all packs together.
@@ -101,7 +103,7 @@ class PackPolicy:
             for conditions in loaded.conditions:
                 if conditions.stage is not stage:
                     continue
-                facts = known(stage, context, seen, loaded.categories)
+                facts = known(stage, context, seen, loaded.categories) | self._measured(results)
                 activation = conditions.door.activate(facts)
                 for rule, condition in conditions.rules:
                     value = condition.ask(activation)
@@ -113,6 +115,15 @@ class PackPolicy:
                     yield _Answer(
                         loaded=loaded, rule=rule, value=value, findings=findings, problem=problem, waits=waits
                     )
+
+
+    def _measured(self, results: Sequence[CheckResult]) -> dict[str, object]:
+        """Return the thresholds whose check ran in the very version that they were measured with."""
+        if self._thresholds is None:
+            return {}
+        ran = {(result.check, result.version) for result in results}
+        given = self._thresholds
+        return {f"threshold.{name}": value for name, value in given.values.items() if given.checks[name] in ran}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +161,8 @@ def _findings(condition: Condition, seen: Seen) -> frozenset[int]:
             continue
         category, field = about
         found = seen.of(category)
+        if name.startswith("threshold."):
+            continue
         if name.startswith("score."):
             highest = max((finding.score or 0.0 for _, finding in found), default=0.0)
             found = [(index, finding) for index, finding in found if finding.score == highest]

@@ -69,15 +69,23 @@ class PictureCheck(ABC):
         """Yield the findings of a picture that goes into generation."""
         return self._findings(image.pixels, Stage.INPUT)
 
-    def _findings(self, pixels: Pixels, stage: Stage) -> Iterator[Finding]:
+    def look(self, pixels: Pixels, /) -> dict[str, Scored]:
+        """Return the highest score of every category over all views of a picture, and where it was seen."""
         looked = views(pixels, tile=self.tile)
         answers = self.scores([view.pixels for view in looked])
         if len(answers) != len(looked) or any(set(each) != set(answers[0]) for each in answers):
             msg = f"{self.name} did not answer the same categories for every view"
             raise ValueError(msg)
+        highest = {}
         for category in sorted(answers[0]):
             at = max(range(len(looked)), key=lambda index: _rank(answers[index][category].score))
             seen = answers[at][category]
+            highest[category] = Scored(seen.score, _in_picture(seen.box, looked[at]))
+        return highest
+
+    def _findings(self, pixels: Pixels, stage: Stage) -> Iterator[Finding]:
+        count = len(views(pixels, tile=self.tile))
+        for category, seen in self.look(pixels).items():
             yield Finding(
                 code=f"{stage}.score",
                 severity=Severity.INFORMATIONAL,
@@ -86,9 +94,9 @@ class PictureCheck(ABC):
                 source_version=self.version,
                 category=category,
                 score=float(seen.score),
-                box=_in_picture(seen.box, looked[at]),
+                box=seen.box,
                 explanation=f"{category} {seen.score:.3f} by {self.name}",
-                data={"views": len(looked)},
+                data={"views": count},
             )
 
 
