@@ -21,25 +21,27 @@ SHORTEST = 8
 """Letters that a term needs before a misspelling of it counts."""
 
 _SHORTEST_WORD = 4
+_HEAD, _TAIL = 4, 3  # an edit within the first four of eight letters leaves the last three alone
 
 
 class Misspelt:
     """An index of terms, each a row of folded words. False when it is empty."""
 
     def __init__(self) -> None:
-        self._shapes: dict[str, set[tuple[str, int]]] = {}  # a one-word term, whole or less one letter
+        self._by_head: dict[str, list[tuple[str, int]]] = {}  # terms of one word; one of both ends is right
+        self._by_tail: dict[str, list[tuple[str, int]]] = {}
         self._by_word: dict[str, list[tuple[int, tuple[str, ...], int]]] = {}  # where a right word places a term
 
     def __bool__(self) -> bool:
-        return bool(self._shapes or self._by_word)
+        return bool(self._by_head or self._by_word)
 
     def add(self, words: Sequence[str], index: int) -> None:
         """Add a term; one too short to be misspelt is left out."""
         if sum(map(len, words)) < SHORTEST:
             return
         if len(words) == 1:
-            for shape in _shapes(words[0]):
-                self._shapes.setdefault(shape, set()).add((words[0], index))
+            self._by_head.setdefault(words[0][:_HEAD], []).append((words[0], index))
+            self._by_tail.setdefault(words[0][-_TAIL:], []).append((words[0], index))
             return
         for place, word in enumerate(words):
             self._by_word.setdefault(word, []).append((place, tuple(words), index))
@@ -51,11 +53,15 @@ class Misspelt:
             words: The folded words of a text.
             listed: Words that are terms, or begin one.
         """
+        none: tuple[()] = ()
+        by_word = self._by_word
         for at, word in enumerate(words):
-            if self._shapes and len(word) >= SHORTEST - 1 and word not in listed:
-                near = {found for shape in _shapes(word) for found in self._shapes.get(shape, ())}
-                yield from ((at, at, index) for term, index in sorted(near) if _misspells(word, term))
-            for place, term, index in self._by_word.get(word, ()):
+            if len(word) >= SHORTEST - 1:
+                heads, tails = self._by_head.get(word[:_HEAD], none), self._by_tail.get(word[-_TAIL:], none)
+                if (heads or tails) and word not in listed:
+                    near = {*heads, *tails}
+                    yield from ((at, at, index) for term, index in sorted(near) if _misspells(word, term))
+            for place, term, index in by_word.get(word, none):
                 first = at - place
                 if first >= 0 and self._one_wrong(words[first : first + len(term)], term, place):
                     yield first, first + len(term) - 1, index
@@ -91,8 +97,3 @@ def _misspells(word: str, term: str) -> bool:
         and term.isalpha()
         and one_edit_apart(word, term)
     )
-
-
-def _shapes(word: str) -> set[str]:
-    """Return the word and all it may be less one letter; two words one edit apart share one of them."""
-    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
