@@ -37,17 +37,18 @@ _SHOWN = 70  # characters of a prompt
 @use_options
 @json_option
 def diff(*, before: str, after: str, prompts: Path, exit_code: bool, as_json: bool, **given: Unpack[Use]) -> None:
-    """Say which decisions change when B judges instead of A (names of packs, or paths), over a file of prompts.
+    """Say which decisions change when B judges instead of A, over a file of prompts.
 
-    A decision changes when its effect does, or what it obliges to. Each pack judges with what it extends, and with
-    nothing else: required packs and licences would say the same on both sides.
+    A and B are names of packs, or paths; several with commas between them, as in baseline,./house. A decision changes
+    when its effect does, or what it obliges to. The packs judge with what they extend and with nothing else: required
+    packs and licences would say the same on both sides.
     """
     from sdsafe.forecast import what_is_known
     from sdsafe.gates.policy.diff import compare, read_prompts
     from sdsafe.gates.policy.loader import load_policies
 
     settings = settings_for(policy=(), **given)
-    old, new = (load_policies([name], settings.policy_folders) for name in (before, after))
+    old, new = (load_policies(names.split(","), settings.policy_folders) for names in (before, after))
     context = what_is_known(request_for(settings, prompt="", **given), settings)
     found = list(compare(old, new, read_prompts(prompts), context))
     changed = [each for each in found if each.changed]

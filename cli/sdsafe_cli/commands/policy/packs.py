@@ -38,19 +38,17 @@ def list_(*, as_json: bool) -> None:
 
 
 @click.command("test", short_help="Run the cases of packs.")
-@click.argument("name", required=False)
+@click.argument("pack", nargs=-1)
 @json_option
-def test(*, name: str | None, as_json: bool) -> None:
-    """Run the cases of the pack NAME (a name, or a path), or of every pack. Exit 1 if one fails."""
+def test(*, pack: tuple[str, ...], as_json: bool) -> None:
+    """Run the cases of each PACK (names, or paths), or of every pack. Exit 1 if one fails."""
     from sdsafe.forecast import licence_facts
     from sdsafe.gates.policy.cases import run_cases
     from sdsafe.gates.policy.loader import available_packs
 
     folders = settings_from().policy_folders
     facts = licence_facts()
-    results = {
-        each: run_cases(each, folders, licences=facts) for each in ([name] if name else available_packs(folders))
-    }
+    results = {each: run_cases(each, folders, licences=facts) for each in (pack or available_packs(folders))}
     failed = {each: [result for result in run if result.problem] for each, run in results.items()}
     if as_json:
         rows = [
