@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe.api import judging_packs, open_generator, open_prompt_checks
 from sdsafe.core.context import JudgementContext
-from sdsafe.core.decisions import unite
+from sdsafe.core.decisions import Effect, unite
 from sdsafe.core.house import House
 from sdsafe.core.request import require_plain
 from sdsafe.errors import ObligationError, PromptRefusedError, RefusedError, RequestError
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     from sdsafe.settings import Settings
 
 __all__ = ["Forecast", "foresee", "licence_facts", "what_is_known"]
+
+_OF_THE_MODEL = (
+    "request.width",
+    "request.height",
+    "request.steps",
+    "request.guidance",
+    "model.revision",
+    "model.pipeline",
+)
+"""Facts that a model's own description fills in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +70,7 @@ def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
         RequestError: The request is not plain, or too long to be read.
         ConfigurationError: A pack or a check does not load, or the pack of a declared marketplace does not judge.
     """
-    asked = _resolved(replace(request, intended_use=request.intended_use or settings.intended_use), settings)
+    asked, resolved = _resolved(replace(request, intended_use=request.intended_use or settings.intended_use), settings)
     house = House(organisation=settings.organisation, label_font=settings.label_font)
     policies = judging_packs(settings)
     judges = Judges(PackPolicy(policies), _gate(), house, checked=True)
@@ -72,7 +82,7 @@ def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
     except PromptRefusedError as refusal:
         return Forecast(request=asked, decision=refusal.decision, checks=())
     said = [_said(judges.request, asked, checks), _said(judges.ahead, asked, checks)]
-    decision = unite(each for each, _ in said)
+    decision = unite(each if resolved else _without_guesses(each) for each, _ in said)
     obstacle, remedy = _obstacle(judges, decision, asked, settings, checks) if decision.allows else ("", "")
     hint = " ".join(filter(None, (*(hint for _, hint in said), remedy)))
     return Forecast(request=asked, decision=decision, checks=checks, hint=hint, obstacle=obstacle)
@@ -93,14 +103,33 @@ def _gate() -> LicenceGate:
     return LicenceGate(load_registry(user=user_registry()))
 
 
-def _resolved(request: GenerationRequest, settings: Settings) -> GenerationRequest:
-    """Return the request with what the model would choose by itself, where its description is on this machine."""
+def _resolved(request: GenerationRequest, settings: Settings) -> tuple[GenerationRequest, bool]:
+    """Return the request with what the model would choose by itself, and whether its description is on this machine."""
     require_plain(request)
     generator = open_generator(settings, offline=True)
     try:
-        return replace(generator.resolve(replace(request, seed=request.seed or 0)), seed=request.seed)
+        return replace(generator.resolve(replace(request, seed=request.seed or 0)), seed=request.seed), True
     except RequestError:
-        return request
+        return request, False
+
+
+def _without_guesses(decision: Decision) -> Decision:
+    """Return a decision in which rules wait that ask for what only the model's description says."""
+    waiting = tuple(
+        each
+        for each in decision.errors
+        if each.partition(": ")[2] in {f"{fact} is not known" for fact in _OF_THE_MODEL}
+    )
+    names = {each.partition(": ")[0] for each in waiting}
+    fired = tuple(rule for rule in decision.fired if f"{rule.policy}.{rule.rule}" not in names)
+    return replace(
+        decision,
+        effect=max((rule.effect for rule in fired), default=Effect.ALLOW),
+        fired=fired,
+        obligations=tuple(each for each in decision.obligations if any(each in rule.obligations for rule in fired)),
+        errors=tuple(each for each in decision.errors if each not in waiting),
+        undecided=(*decision.undecided, *waiting),
+    )
 
 
 def _said(
