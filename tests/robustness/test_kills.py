@@ -224,9 +224,12 @@ def test_kills_at_random_moments(worker: Worker, site: Site, part: int) -> None:
         way = "replace" if index % 4 == 0 else "release"
         before = {path.name for path in site.out.iterdir()}
         delay = float(rng.uniform(0, 0.8 * usual))
+        started = time.perf_counter()
         answer = worker.do(**site.job, do=way, name=f"r{index:03}", count=3, kill_after=delay)
         assert "error" not in answer, answer
         killed += answer["killed"]
+        if not answer["killed"]:  # the first run may have been slow because the machine was busy
+            usual = min(usual, time.perf_counter() - started)
         # All of the ledger is looked at every thirtieth time, otherwise what has come.
         if index % 30 == 29:
             _assert_whole(site)
