@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sdsafe._internal.text.normalize import readings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from sdsafe._internal.text.normalize import View
 
@@ -42,8 +42,9 @@ _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
 
 # Signs that people put into words. Commas, slashes, colons and brackets end words in prompts: "(cat:1.2),dog".
 _INNER_SIGNS = "-._*~+'\u2019\u2010\u2011\xb7\u2022"
-_INNER = re.compile(rf"[{_INNER_SIGNS}]+")
-_ONE_SIGN = re.compile(r"[^_]|_{1,3}")
+_SIGN = re.compile(rf"[{_INNER_SIGNS}]")  # one by one: a repetition would make the search twice as slow
+_SIGNS = set(_INNER_SIGNS)
+_UNDERSCORES = 3  # count as one sign
 _PARTS = 6  # of one word, so many at most
 _GAP = 3  # so many separators may stand between two single letters
 
@@ -59,13 +60,20 @@ class Other(NamedTuple):
 class Words:
     """The words of one view of a text, with what else may stand at each of them."""
 
-    __slots__ = ("_bounds", "_same", "_split", "_view", "others", "plain", "runs")
+    __slots__ = ("_bounds", "_known", "_plain_ascii", "_same", "_split", "_view", "others", "plain", "runs")
 
-    def __init__(self, view: View) -> None:
-        """Take ``view`` apart."""
+    def __init__(self, view: View, known: Container[str] | None = None) -> None:
+        """Take ``view`` apart.
+
+        Args:
+            view: One reading of a text.
+            known: Words that somebody looks for; others than the plain ones are offered only if they are among them.
+        """
         self._view = view
+        self._known = known
         simple = view.plain.isascii()
         self._same = view.plain == view.skeleton
+        self._plain_ascii = simple and self._same
         self._split: Callable[[str], list[str]] = _split_ascii if simple else _WORD.findall
         self.plain = self._split(view.plain)
         """The folded words, in order."""
@@ -74,11 +82,11 @@ class Words:
         """By the word that they begin at."""
         self.runs = self._single_letters()
         """Where single letters stand in a row, close enough to be meant as words."""
-        for index in self._odd() if simple and self._same else self._not_latin():
+        for index in self._odd() if self._plain_ascii else self._not_latin():
             word = self.plain[index]
-            read = readings(word, self.skeleton(index))
-            if len(read) > 1:
-                self.others[index] = [Other(each, index + 1, how) for each, how in read.items() if each != word]
+            for each, how in readings(word, self.skeleton(index)).items():
+                if each != word and (known is None or each in known):
+                    self.others.setdefault(index, []).append(Other(each, index + 1, how))
         self._join_parts()
         for run in self.runs:
             self._join_run(run)
@@ -121,9 +129,13 @@ class Words:
         """Add every reading of words ``first`` to ``after`` as one; ``how`` is what it took to join them."""
         plain = "".join(self.plain[first:after])
         skeleton = plain if self._same else "".join(map(self.skeleton, range(first, after)))
-        self.others.setdefault(first, []).extend(Other(word, after, how) for word in readings(plain, skeleton))
+        for word in readings(plain, skeleton):
+            if self._known is None or word in self._known:
+                self.others.setdefault(first, []).append(Other(word, after, how))
 
     def _join_parts(self) -> None:
+        if self._known is not None and self._plain_ascii and not self._worth_joining(self._known):
+            return
         joined = self._joints()
         for joint in joined:
             for first in range(joint, max(joint - _PARTS + 1, -1), -1):
@@ -132,19 +144,32 @@ class Words:
                 if not self._all_single(first, joint + 2):
                     self._join(first, joint + 2, "separators")
 
+    def _worth_joining(self, known: Container[str]) -> bool:
+        """Say of an ASCII text whether two words around a sign make one that is known, or more than two are joined.
+
+        Nearly every prompt has a "high-quality": to find its place in the row of words costs more than all else.
+        """
+        text = self._view.plain
+        spaced = text.translate(_TO_SPACES)
+        for start, end in _within_words(text):
+            left, right = spaced.rfind(" ", 0, start) + 1, spaced.find(" ", end)
+            right = len(text) if right < 0 else right
+            if text[left - 1 : left] in _SIGNS or text[right : right + 1] in _SIGNS:
+                return True
+            joined = text[left:start] + text[end:right]
+            if any(word in known for word in readings(joined, joined)):
+                return True
+        return False
+
     def _joints(self) -> dict[int, None]:
         """Return the words that one sign, and no space, separates from the next."""
         text = self._view.plain
         joints: dict[int, None] = {}
         index = done = 0
-        for match in _INNER.finditer(text):
-            start, end = match.span()
-            if start > 0 and end < len(text) and text[start - 1].isalnum() and text[end].isalnum():
-                if not _ONE_SIGN.fullmatch(match[0]):
-                    continue
-                index += len(self._split(text[done:start]))
-                done = start
-                joints[index - 1] = None
+        for start, _ in _within_words(text):
+            index += len(self._split(text[done:start]))
+            done = start
+            joints[index - 1] = None
         return joints
 
     def _all_single(self, first: int, after: int) -> bool:
@@ -177,6 +202,16 @@ class Words:
                 if index - first > 1:
                     self._join(first, index, "joined letters")
                 first = index
+
+
+def _within_words(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where one sign stands between two letters or digits."""
+    for match in _SIGN.finditer(text):
+        start, end = match.span()
+        while text[start] == "_" and text[end : end + 1] == "_" and end - start < _UNDERSCORES:
+            end += 1
+        if start > 0 and end < len(text) and text[start - 1].isalnum() and text[end].isalnum():
+            yield start, end
 
 
 def words_of(folded: str) -> list[str]:

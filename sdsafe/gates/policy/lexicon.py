@@ -73,7 +73,7 @@ class Lexicon:
         self._entries = tuple(entries)
         # Every beginning of a term: None, or the number of the entry that ends there, or several.
         self._sequences: dict[str, int | tuple[int, ...] | None] = {}
-        self._lengths: set[int] = set()  # of words
+        self._words: set[str] = set()
         self._misspelt = Misspelt()
         inside: list[tuple[str, int]] = []
         for index, entry in enumerate(self._entries):
@@ -90,7 +90,7 @@ class Lexicon:
                 self._add(words_of(views(entry.term)[0].skeleton), index)
         self._inside = InsideTerms(inside, pure=pure)
         self._inside_joined = InsideTerms(((term.replace(" ", ""), index) for term, index in inside), pure=pure)
-        self._by_length = sorted(self._lengths)
+        self._lengths = sorted(set(map(len, self._words)))
 
     def __len__(self) -> int:
         """Return how many terms are listed."""
@@ -113,7 +113,7 @@ class Lexicon:
         for word in words:
             key = f"{key} {word}" if key else word
             sequences.setdefault(key, None)
-            self._lengths.add(len(word))
+            self._words.add(word)
         there = sequences[key]
         if there is None:
             sequences[key] = index
@@ -123,7 +123,7 @@ class Lexicon:
     def _scan(self, view: View) -> Iterator[tuple[int, int, int, str]]:
         if self._inside and (self._inside.has_ascii or not view.plain.isascii()):
             yield from self._within(view)
-        words = Words(view)
+        words = Words(view, self._words)
         yield from self._along(words)
         if self._misspelt:
             for first, last, index in self._misspelt.find(words.plain, self._sequences):
@@ -207,7 +207,7 @@ class Lexicon:
 
     def _joined(self, text: str, starts: Iterable[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """Yield the terms that stand without their spaces at one of ``starts``."""
-        sequences, lengths = self._sequences, self._by_length
+        sequences, lengths = self._sequences, self._lengths
         for start in starts:
             todo = [(start, "")]
             for at, key in todo:  # grows while it is walked

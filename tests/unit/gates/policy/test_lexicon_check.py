@@ -31,7 +31,7 @@ def _findings(check: LexiconCheck, **texts: str) -> list[Finding]:
 @pytest.mark.parametrize("field", ["prompt", "prompt_2", "prompt_3", "negative_prompt"])
 def test_every_text_field_is_read_and_named(check: LexiconCheck, field: str) -> None:
     (finding,) = _findings(check, **{field: "a fake passport"})
-    assert (finding.category, finding.code, finding.stage) == ("forged-documents", "prompt.term", Stage.PROMPT)
+    assert (finding.category, finding.code, finding.stage) == ("forged_documents", "prompt.term", Stage.PROMPT)
     assert finding.span is not None
     assert (finding.span.field, finding.span.start, finding.span.end) == (field, 2, 15)
     assert finding.source == "lexicon"
@@ -67,7 +67,7 @@ def test_hidden_writing_is_a_finding_of_its_own(check: LexiconCheck) -> None:
 def test_many_findings_of_one_category_do_not_hide_another(check: LexiconCheck) -> None:
     found = _findings(check, prompt="nude " * 5000 + "fake passport")
     assert len(found) == 101
-    assert {finding.category for finding in found} == {"nudity-named", "forged-documents"}
+    assert {finding.category for finding in found} == {"nudity_named", "forged_documents"}
 
 
 def test_a_text_too_long_to_look_at_is_not_passed(check: LexiconCheck) -> None:
