@@ -85,6 +85,7 @@ class Door:
             "list": kinds.List(kinds.STRING),
         }
         self._facts = dict(facts)
+        self._asked: dict[str, str] = {}
         variables = {name: types[kind] for name, kind in facts.items()}
         variables |= {f"{_KNOWN}.{name}": kinds.BOOL for name in facts}
         self._environment = self._cel.NewEnv(variables=variables)
@@ -109,13 +110,18 @@ class Door:
             raise ConditionError(
                 "a condition, which is true or false", f"a value of type {compiled.return_type().name()}"
             )
+        self._asked |= {name: f"{_KNOWN}.{name}" for name in names}
         return Condition(names, compiled, self._cel.Type.BOOL)
 
     def activate(self, facts: Mapping[str, object]) -> Any:
-        """Return what conditions are asked about; facts that nobody declared are left out."""
-        given = {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()}
-        known = {f"{_KNOWN}.{name}": name in given for name in self._facts}
-        return self._environment.Activation({name: given[name] for name in self._facts if name in given} | known)
+        """Return what the conditions that were compiled so far can be asked about."""
+        given: dict[str, object] = {}
+        for name, flag in self._asked.items():  # an activation costs by what it holds: only what is asked for goes in
+            given[flag] = name in facts
+            if name in facts:
+                value = facts[name]
+                given[name] = list(value) if isinstance(value, tuple) else value
+        return self._environment.Activation(given)
 
     def _explained(self, message: str) -> ConditionError:
         if match := _UNDECLARED.search(message):

@@ -30,11 +30,12 @@ _MUST_FIND = {Stage.OUTPUT, Stage.INPUT}
 class PackPolicy:
     """A ``PolicyEngine`` made of packs. Frozen; safe to use from several threads."""
 
-    __slots__ = ("_loaded", "_thresholds")
+    __slots__ = ("_lexicon_version", "_loaded", "_thresholds")
 
     def __init__(self, loaded: LoadedPolicies, thresholds: Thresholds | None = None) -> None:
         """Judge with these packs, and with thresholds that somebody measured."""
         self._loaded = loaded
+        self._lexicon_version = loaded.lexicon_version  # a digest of all digests: once, not at every question
         self._thresholds = thresholds
 
     @property
@@ -98,7 +99,7 @@ class PackPolicy:
         )
 
     def _answers(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult]) -> Iterator[_Answer]:
-        seen = Seen(results, self._loaded.lexicon_version)
+        seen = Seen(results, self._lexicon_version)
         for loaded in self._loaded.packs:
             for conditions in loaded.conditions:
                 if conditions.stage is not stage:
@@ -115,7 +116,6 @@ class PackPolicy:
                     yield _Answer(
                         loaded=loaded, rule=rule, value=value, findings=findings, problem=problem, waits=waits
                     )
-
 
     def _measured(self, results: Sequence[CheckResult]) -> dict[str, object]:
         """Return the thresholds whose check ran in the very version that they were measured with."""
