@@ -134,7 +134,8 @@ class Lexicon:
     def _along(self, words: Words) -> Iterator[tuple[int, int, int, str]]:
         """Follow the words, and whatever else may stand in their place, as far as terms go."""
         sequences, plain, others = self._sequences, words.plain, words.others
-        for first in [index for index, word in enumerate(plain) if word in sequences or index in others]:
+        firsts = [index for index, word in enumerate(plain) if word in sequences]
+        for first in sorted({*firsts, *others}) if others else firsts:
             if not others:
                 yield from self._follow(words, first)
                 continue
