@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Timing", "interleaved", "process_ms", "timing", "write_result"]
+__all__ = ["Timing", "interleaved", "process_ms", "read_result", "timing", "write_result"]
 
 _RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("sdsafe", "torch", "diffusers", "c2pa-python", "numpy", "Pillow", "cryptography", "onnxruntime")
@@ -64,6 +64,11 @@ def process_ms(command: Sequence[str], env: Mapping[str, str] | None = None) -> 
         )
 
     return run
+
+
+def read_result(name: str) -> str:
+    """Return what ``write_result`` wrote last."""
+    return (_RESULTS / f"{name}.json").read_text(encoding="utf-8")
 
 
 def write_result(name: str, payload: Mapping[str, object]) -> Path:

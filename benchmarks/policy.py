@@ -1,6 +1,6 @@
-"""What policy costs before a picture is made: loading long term lists, and looking for their terms in prompts.
+"""What policy costs before a picture is made: loading long term lists, looking for their terms, and whole decisions.
 
-Usage: policy.py [--without-million]. Terms are synthetic: 45 % of one word, 45 % of two, 10 % of three, words of eight
+Usage: policy.py [--without-million | --only-decision]. Terms are synthetic: 45 % of one word, 45 % of two, 10 % of three, words of eight
 letters. Prompts have about 265 characters of common words, "35mm" and "8k" among them; one word in fifty is a term.
 Each load is a process of its own, from the text file beside a pack to the check that is ready to look.
 """
@@ -12,23 +12,30 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _bench import write_result
+from _bench import read_result, write_result
 
-from sdsafe.core.request import GenerationRequest
+from sdsafe.core.context import AssetFacts, JudgementContext
+from sdsafe.core.decisions import Decision, unite
+from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
+from sdsafe.core.organisation import Organisation
+from sdsafe.core.request import GenerationRequest, Size
+from sdsafe.gates.guard import run_prompt_check
 from sdsafe.gates.policy.check import LexiconCheck
+from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.lexicon import Entry, Lexicon
 from sdsafe.gates.policy.loader import load_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PROMPTS = 1_000
 LENGTH = 262
-REPEATS = 5
+REPEATS = 25
 ORDINARY = (
     "a the of and in on with at by portrait photo lighthouse cliff sea dusk oil canvas muted colours wide view detailed "
     "dramatic light 35mm film grain soft focus cinematic lens woman man street city forest river mountain sky cloud "
@@ -36,6 +43,7 @@ ORDINARY = (
     "green yellow warm cold morning evening night rain snow fog high-quality close-up"
 )
 COMMON = ORDINARY.split()
+SHARED = ("artist_living", "artist_dead", "real_person", "brand", "fictional_character", "agency", "news_event")
 LOAD = """
 import json, resource, sys, time
 from pathlib import Path
@@ -169,10 +177,92 @@ def lexicon_half(*, million: bool) -> dict[str, object]:
     }
 
 
+def rules(stage: str, count: int) -> Iterator[str]:
+    """Yield rules as packs have them: about terms, scores, the use, the licence, sizes, and combinations."""
+    shapes = {
+        "prompt": (
+            "found.{a}",
+            "found_in.prompt.{a} || found_in.prompt_2.{a} || found_in.prompt_3.{a}",
+            'found.{a} && use.kind == "marketplace"',
+            'has(licence.commercial) && licence.commercial == "forbidden" && use.kind in ["commercial", "marketplace"]',
+            "found.{a} && !found.{b} && request.width * request.height > {n}",
+        ),
+        "output": ("score.nudity >= 0.{n}",),
+        "export": (
+            'use.kind == "marketplace" && found.{a}',
+            "asset.megapixels < {n}.0",
+            'has(organisation.revenue_usd) && organisation.revenue_usd > {n}000000 && "EU" in organisation.territories',
+        ),
+    }[stage]
+    for index in range(count):
+        facts = {"a": SHARED[index % len(SHARED)], "b": SHARED[(index + 3) % len(SHARED)], "n": index % 90 + 10}
+        when = shapes[index % len(shapes)].format(**facts)
+        effect = "annotate" if index % 2 else "deny"
+        yield f"  - {{id: {stage}-{index}, stage: {stage}, when: '{when}', effect: {effect}, because: a reason}}"
+
+
+def decision(stages: Mapping[Stage, int]) -> dict[str, object]:
+    """Time everything that policy does for one picture: look for the terms, ask the rules of every stage, unite."""
+    listed = "\n".join(line for stage, count in stages.items() for line in rules(stage.value, count))
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root) / "long"
+        folder.mkdir()
+        head = PACK.replace("extends: [baseline]\nterms: [{category: listed, file: terms.txt}]", "")
+        text = f"{head}terms_from: [{', '.join(SHARED)}]\nrules:\n{listed}\n"
+        (folder / "policy.yaml").write_text(text, encoding="utf-8")
+        loaded = load_policies(["long"], [Path(root)])
+    policy, check = PackPolicy(loaded), LexiconCheck(loaded)
+    score = Finding(
+        code="output.score",
+        severity=Severity.INFORMATIONAL,
+        stage=Stage.OUTPUT,
+        source="none",
+        source_version="1",
+        category="nudity",
+        score=0.01,
+    )
+    looked = CheckResult(check="none", version="1", status=CheckStatus.OK, stage=Stage.OUTPUT, findings=(score,))
+    licence = {"known": True, "ids": ["apache-2.0"], "commercial": "allowed", "verified": "primary"}
+    house = Organisation(revenue_usd=2_000_000, territories=("EU", "US"))
+    asset = AssetFacts(media_type="image/png", width=1024, height=1024)
+
+    def decide(prompt: str) -> Decision:
+        request = GenerationRequest(prompt=prompt, size=Size(width=1024, height=1024), intended_use="commercial")
+        context = JudgementContext(request=request, organisation=house, licence=licence, asset=asset)
+        read = run_prompt_check(check, request)
+        seen = {Stage.PROMPT: [read], Stage.OUTPUT: [looked], Stage.EXPORT: [read, looked]}
+        return unite(policy.judge(stage, context, seen[stage]) for stage in stages)
+
+    texts = prompts([entry.term for entry in loaded.entries()])
+    decisions = [decide(text) for text in texts]
+    assert not any(each.errors for each in decisions)
+    counted = sum(len(pack.pack.rules) for pack in loaded.packs)
+    effects = Counter(each.effect.label for each in decisions)
+    return {
+        "rules": counted,
+        "terms": sum(1 for _ in loaded.entries()),
+        "effects": effects,
+        **per_prompt(decide, texts),
+    }
+
+
+def decision_half() -> dict[str, object]:
+    """Fifty rules, once spread over the stages of a picture, once all asked of the prompt."""
+    return {
+        "bound_p99_us": 1000,
+        "three_stages": decision({Stage.PROMPT: 25, Stage.OUTPUT: 5, Stage.EXPORT: 20}),
+        "prompt_only": decision({Stage.PROMPT: 50}),
+    }
+
+
 def main() -> None:
-    """Measure and write ``results/policy.json``."""
-    result: dict[str, object] = {"lexicon": lexicon_half(million="--without-million" not in sys.argv)}
-    # The other half, whole decisions, goes in here as result["decision"].
+    """Measure and write ``results/policy.json``; with ``--only-decision`` the other half stays as it was."""
+    result: dict[str, object] = {}
+    if "--only-decision" in sys.argv:
+        result["lexicon"] = json.loads(read_result("policy"))["lexicon"]
+    else:
+        result["lexicon"] = lexicon_half(million="--without-million" not in sys.argv)
+    result["decision"] = decision_half()
     write_result("policy", result)
 
 
