@@ -9,10 +9,11 @@ from sdsafe._internal import images
 from sdsafe._internal.clock import rfc3339
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.core.digests import sha256_hex
+from sdsafe.core.findings import Stage
 from sdsafe.core.receipts import EntryKind, LedgerEntry
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary
 from sdsafe.core.states import Refused
-from sdsafe.errors import ManifestError
+from sdsafe.errors import ExportRefusedError, ManifestError, OutputRefusedError
 from sdsafe.obligations.discharging import discharge
 from sdsafe.obligations.means import Finished
 from sdsafe.protocols import Sized
@@ -23,7 +24,6 @@ from sdsafe.provenance.metadata.embedding import embed, read
 
 if TYPE_CHECKING:
     from sdsafe.core.decisions import Discharge
-    from sdsafe.core.findings import Stage
     from sdsafe.core.house import House
     from sdsafe.core.request import Size
     from sdsafe.core.states import Asset, Cleared, Encoded, Generated, Marked, Signed
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from sdsafe.provenance.metadata.model import Metadata
 
 __all__ = ["discharged", "encode", "entry", "public", "public_file", "read_back", "refused", "require_room"]
+
+
+_STAGES = {OutputRefusedError: Stage.OUTPUT, ExportRefusedError: Stage.EXPORT}  # whose rules refused, also ahead
 
 
 def require_room(watermarker: Watermarker, size: Size | None) -> None:
@@ -50,7 +53,7 @@ def refused(refusal: RefusedError, stage: Stage, generated: Generated | None = N
     if refusal.code.startswith("hard."):
         generated = None  # nothing that would lead back to the picture
     return Refused(
-        stage=stage,
+        stage=_STAGES.get(type(refusal), stage),
         decision=refusal.decision,
         checks=refusal.checks,
         reason=refusal.code,

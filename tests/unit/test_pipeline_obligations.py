@@ -212,7 +212,7 @@ class TestRefusedBefore:
         policy = Says(ahead={stage: (_rule(effect=Effect.DENY),)})
         outcome = _run(parts, policy=policy, generator=_untouchable(parts))
         assert isinstance(outcome, Refused)
-        assert outcome.reason == ("refused.export" if stage is Stage.EXPORT else "refused.output")
+        assert (outcome.reason, outcome.stage) == (f"refused.{stage.value}", stage)
 
     def test_an_attested_release_form_lets_pass_and_its_id_stays_private(self, parts: Parts) -> None:
         request = replace(REQUEST, attestations=("release_form:model=jane-doe-7",))
@@ -360,3 +360,42 @@ def test_every_release_duty_of_the_shipped_licences_can_be_planned() -> None:
             if duty.phase == "release":
                 params = {name: value for name in ("text", "manner") if (value := getattr(duty, name))}
                 assert obligation_mismatch(duty.code, params) is None, (licence.id, duty.code)
+
+
+class TestPrivateModels:
+    @pytest.fixture
+    def secret(self, licences: LicenceGate) -> LicenceGate:
+        from sdsafe.gates.registry.gate import LicenceGate as Gate
+        from sdsafe.gates.registry.licence import Source
+        from sdsafe.gates.registry.loading import load_registry
+        from sdsafe.gates.registry.records import Record
+
+        record = Record(
+            id="secret",
+            name="unannounced",
+            kind="base",
+            repos=("local:codename-heron",),
+            licence="apache-2.0",
+            visibility="private",
+            alias="house-model",
+            sources=(Source(note="in-house", accessed="2026-11-23"),),
+            verified="primary",
+        )
+        registry = load_registry()
+        return Gate(replace(registry, records=(*registry.records, record)))
+
+    def test_the_file_names_the_alias_and_the_record_the_model(self, parts: Parts, secret: LicenceGate) -> None:
+        class Secret:
+            generate = parts.generator.generate
+
+            def resolve(self, request: GenerationRequest) -> GenerationRequest:
+                ref = ModelRef(repo="local:codename-heron", digest="ab" * 32, license="apache-2.0")
+                return replace(parts.generator.resolve(request), model=ref)
+
+        outcome = _run(parts, policy=_export(_o("iptc")), generator=Secret(), licences=secret)
+        assert isinstance(outcome, Recorded), outcome
+        assert b"heron" not in outcome.asset.data
+        assert ("ab" * 32).encode() not in outcome.asset.data
+        assert b"private:house-model" in outcome.asset.data
+        record = parts.repository.opening(outcome.asset_id)  # type: ignore[attr-defined]
+        assert record.execution["model"]["repo"] == "local:codename-heron"
