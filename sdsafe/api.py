@@ -22,13 +22,22 @@ if TYPE_CHECKING:
     from sdsafe.core.thresholds import Thresholds
     from sdsafe.gates.policy.loader import LoadedPolicies
     from sdsafe.pipeline import Pipeline, UnsafeNoOutputCheck
-    from sdsafe.protocols import Fingerprinter, Generator, ManifestRepository, Probe, PromptCheck, Watermarker
+    from sdsafe.protocols import (
+        Fingerprinter,
+        Generator,
+        ManifestRepository,
+        PolicyEngine,
+        Probe,
+        PromptCheck,
+        Watermarker,
+    )
 
 __all__ = [
     "inspect",
     "judging_packs",
     "open_generator",
     "open_pipeline",
+    "open_policy",
     "open_prompt_checks",
     "open_validator",
     "read_asset",
@@ -54,7 +63,6 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     """
     from sdsafe.core.house import House
     from sdsafe.gates.hard.incidents import Incidents
-    from sdsafe.gates.policy.judge import PackPolicy
     from sdsafe.gates.registry.gate import LicenceGate
     from sdsafe.gates.registry.loading import load_registry, user_registry
     from sdsafe.pipeline import Parts, Pipeline
@@ -75,7 +83,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     return Pipeline(
         Parts(
             generator=open_generator(chosen),
-            policy=PackPolicy(policies, _thresholds(chosen)),
+            policy=open_policy(chosen, policies),
             licences=LicenceGate(load_registry(user=user_registry())),
             prompt_checks=open_prompt_checks(chosen, policies),
             output_checks=unsafe or tuple(_plugin("output_checks", name, chosen) for name in chosen.output_checks),
@@ -84,6 +92,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
             signer=signer,
             ledger=ledger,
             repository=repository,
+            reviews=_plugin("reviews", chosen.reviews, chosen) if chosen.reviews else None,
             incidents=Incidents(chosen.places),
             disclosure=chosen.prompt_disclosure,
             house=House(
@@ -120,6 +129,13 @@ def open_prompt_checks(settings: Settings, policies: LoadedPolicies) -> tuple[Pr
         LexiconCheck(policies) if name == "lexicon" else _plugin("prompt_checks", name, settings)
         for name in settings.prompt_checks
     )
+
+
+def open_policy(settings: Settings, policies: LoadedPolicies) -> PolicyEngine:
+    """Return the engine that judges with these packs, and with the thresholds that ``settings`` name."""
+    from sdsafe.gates.policy.judge import PackPolicy
+
+    return PackPolicy(policies, _thresholds(settings))
 
 
 def judging_packs(settings: Settings) -> LoadedPolicies:

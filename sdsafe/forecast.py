@@ -6,10 +6,10 @@ with the same settings. It needs neither a model nor a credential, fetches nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sdsafe.api import judging_packs, open_generator, open_prompt_checks
+from sdsafe.api import judging_packs, open_generator, open_policy, open_prompt_checks
 from sdsafe.core.context import JudgementContext
 from sdsafe.core.decisions import Effect, unite
 from sdsafe.core.house import House
@@ -17,7 +17,6 @@ from sdsafe.core.request import require_plain
 from sdsafe.errors import ObligationError, PromptRefusedError, RefusedError, RequestError
 from sdsafe.gates.guard import run_prompt_check
 from sdsafe.gates.hard.gate import require_permitted_request
-from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.registry.gate import LicenceGate
 from sdsafe.gates.registry.loading import load_registry, user_registry
 from sdsafe.judgement import Judges
@@ -25,9 +24,10 @@ from sdsafe.judgement import Judges
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdsafe.core.decisions import Decision
+    from sdsafe.core.decisions import Decision, FiredRule
     from sdsafe.core.findings import CheckResult, Finding
     from sdsafe.core.request import GenerationRequest
+    from sdsafe.gates.policy.loader import LoadedPolicies
     from sdsafe.settings import Settings
 
 __all__ = ["Forecast", "foresee", "licence_facts", "what_is_known"]
@@ -52,6 +52,8 @@ class Forecast:
     decision: Decision
     """Of everything that can be asked already; ``undecided`` names the rules that have to wait."""
     checks: tuple[CheckResult, ...]
+    policies: LoadedPolicies = field(repr=False)
+    """The packs that were asked."""
     hint: str = ""
     """What to do about a refusal, where something can be done."""
     obstacle: str = ""
@@ -61,6 +63,14 @@ class Forecast:
     def findings(self) -> tuple[Finding, ...]:
         """The findings that the indices of fired rules point at."""
         return tuple(finding for check in self.checks for finding in check.findings)
+
+    def grounds(self, fired: FiredRule) -> tuple[str, ...]:
+        """Return since when a rule of a pack holds and where that can be read; nothing for rules of other kinds."""
+        rules = (rule for loaded in self.policies.packs if loaded.pack.id == fired.policy for rule in loaded.pack.rules)
+        rule = next((each for each in rules if each.id == fired.rule), None)
+        if rule is None:
+            return ()
+        return (*((f"since {rule.since}",) if rule.since else ()), *rule.sources)
 
 
 def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
@@ -73,19 +83,19 @@ def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
     asked, resolved = _resolved(replace(request, intended_use=request.intended_use or settings.intended_use), settings)
     house = House(organisation=settings.organisation, label_font=settings.label_font)
     policies = judging_packs(settings)
-    judges = Judges(PackPolicy(policies), _gate(), house, checked=True)
+    judges = Judges(open_policy(settings, policies), _gate(), house, checked=True)
     try:
         shows_person = judges.shows_person(asked)
         require_permitted_request(asked, (), None, shows_person=shows_person)
         checks = tuple(run_prompt_check(check, asked) for check in open_prompt_checks(settings, policies))
         require_permitted_request(asked, checks, None, shows_person=shows_person)
     except PromptRefusedError as refusal:
-        return Forecast(request=asked, decision=refusal.decision, checks=())
+        return Forecast(request=asked, decision=refusal.decision, checks=(), policies=policies)
     said = [_said(judges.request, asked, checks), _said(judges.ahead, asked, checks)]
     decision = unite(each if resolved else _without_guesses(each) for each, _ in said)
     obstacle, remedy = _obstacle(judges, decision, asked, settings, checks) if decision.allows else ("", "")
     hint = " ".join(filter(None, (*(hint for _, hint in said), remedy)))
-    return Forecast(request=asked, decision=decision, checks=checks, hint=hint, obstacle=obstacle)
+    return Forecast(request=asked, decision=decision, checks=checks, policies=policies, hint=hint, obstacle=obstacle)
 
 
 def what_is_known(request: GenerationRequest, settings: Settings) -> JudgementContext:

@@ -24,7 +24,8 @@ description: Sends umbrellas to a person.
 terms:
   - {category: rain, terms: [umbrella]}
 rules:
-  - {id: no-rain, stage: prompt, when: found.rain, effect: review, because: it might rain, citation: "House, page 3"}
+  - {id: no-rain, stage: prompt, when: found.rain, effect: review, because: it might rain, citation: "House, page 3",
+     since: 2024-05-01, sources: ["https://example.org/rain"]}
 """
 
 
@@ -86,7 +87,7 @@ def test_review_is_not_a_permission(sdsafe: Callable[..., Any]) -> None:
     code, out, _ = sdsafe("check", "an umbrella", "--policy", "house")
     assert code == 3
     assert out.startswith("review\n")
-    assert "House, page 3" in out
+    assert "House, page 3\n          since 2024-05-01\n          https://example.org/rain\n" in out
     assert "house 1.0.0" in out
 
 

@@ -172,6 +172,8 @@ def _meaning(path: str, loaded: LoadedPack, policies: LoadedPolicies) -> str:
     if about is None:
         return _FACTS.get(path, "")
     category, field = about
+    if path.startswith("threshold."):
+        return f"the score of {category} from which the settings' own measurements say that it counts"
     if path.startswith("score."):
         return f"the highest score for {category}, 0 (certainly not) to 1 (certainly)"
     return _category(category, _FIELDS[field] if field else "the texts of the request", loaded, policies)

@@ -84,7 +84,7 @@ def _values(name: str, kind: str, numbers: list[float], texts: list[str]) -> Seq
             return sorted(n for n in whole if n >= 0)
         case "double":
             every = sorted({*numbers, *between, numbers[-1] + 1})
-            return [n for n in every if 0 <= n <= 1] if name.startswith("score.") else every
+            return [n for n in every if 0 <= n <= 1] if name.startswith(("score.", "threshold.")) else every
         case "string":
             return [*texts, _OTHER, ""]
         case _:

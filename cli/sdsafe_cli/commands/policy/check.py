@@ -58,7 +58,8 @@ def check(
     seen = foresee(request, settings)
     if as_json:
         rest = {"checks": seen.checks, "hint": seen.hint, "obstacle": seen.obstacle}
-        emit_json("sdsafe.policy-check/2", {"decision": seen.decision, **rest})
+        grounds = {f"{rule.policy}.{rule.rule}": seen.grounds(rule) for rule in seen.decision.fired}
+        emit_json("sdsafe.policy-check/2", {"decision": seen.decision, "grounds": grounds, **rest})
     else:
         _print(seen)
     if not seen.decision.allows:
@@ -72,7 +73,7 @@ def _print(seen: Forecast) -> None:
     column = max((len(rule.effect.label) for rule in fired), default=0) + 2
     for rule in sorted(fired, key=lambda each: -each.effect):
         click.echo()
-        click.echo(row(rule.effect.label, "\n".join(_said(rule)), column=column))
+        click.echo(row(rule.effect.label, "\n".join(_said(seen, rule)), column=column))
         for line in _places(seen, rule):
             click.echo(" " * (column + 2) + line)
     if decision.obligations:
@@ -89,11 +90,12 @@ def _print(seen: Forecast) -> None:
     rows((f"{ref.id} {ref.version}", f"({ref.digest[:12]})") for ref in decision.policy)
 
 
-def _said(rule: FiredRule) -> Iterator[str]:
+def _said(seen: Forecast, rule: FiredRule) -> Iterator[str]:
     yield f"{rule.policy} / {rule.rule}"
     yield rule.because
     if rule.citation:
         yield " ".join(rule.citation.split())
+    yield from seen.grounds(rule)
 
 
 def _later(undecided: str) -> tuple[str, str]:
