@@ -10,26 +10,31 @@ from sdsafe_cli.context import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Unpack
+    from typing import Any
 
     from sdsafe.core.request import GenerationRequest, Size
     from sdsafe.settings import Settings
 
-__all__ = ["Use", "amount", "request_for", "settings_for", "size_of", "use_options"]
+__all__ = ["Facts", "Use", "amount", "request_for", "settings_for", "size_of", "use_options"]
 
 _MAX_DIGITS = 18
 
 
-class Use(TypedDict):
-    """What the options gave."""
+class Facts(TypedDict):
+    """What the options say about the use and the organisation."""
 
-    model: str | None
-    adapter: tuple[str, ...]
     use: str | None
     revenue: int | None
     users: int | None
     territory: tuple[str, ...]
     attest: tuple[str, ...]
+
+
+class Use(Facts):
+    """What the options gave."""
+
+    model: str | None
+    adapter: tuple[str, ...]
 
 
 def amount(text: str) -> int:
@@ -76,7 +81,7 @@ def use_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def settings_for(*, policy: tuple[str, ...], **given: Unpack[Use]) -> Settings:
+def settings_for(policy: tuple[str, ...], given: Facts) -> Settings:
     """Return settings with what the options say about the use and the organisation; what is not given is missing."""
     from sdsafe.core.organisation import Organisation
     from sdsafe.gates.registry.use import DeclaredUse
@@ -92,7 +97,7 @@ def settings_for(*, policy: tuple[str, ...], **given: Unpack[Use]) -> Settings:
     return settings_from(policy=policy, intended_use=given["use"], organisation=stated)
 
 
-def request_for(settings: Settings, *, prompt: str, **given: Unpack[Use]) -> GenerationRequest:
+def request_for(settings: Settings, prompt: str, given: Use) -> GenerationRequest:
     """Return the request that the options describe."""
     from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef
 

@@ -10,25 +10,9 @@ from sdsafe_cli.assessment import print_assessment
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import force_option, json_option
 from sdsafe_cli.render import emit_json, message, plain, table
+from sdsafe_cli.use import Facts, amount, settings_for
 
 __all__ = ["command"]
-
-
-_MAX_DIGITS = 18
-
-
-def _amount(text: str) -> int:
-    """Return a whole number from 0 up, also written ``2e6``, exactly: rounding could cross a limit."""
-    from decimal import Decimal, InvalidOperation
-
-    try:
-        amount = Decimal(text.strip())
-        if amount.is_finite() and amount.adjusted() < _MAX_DIGITS and amount >= 0 and amount == int(amount):
-            return int(amount)
-    except InvalidOperation:
-        pass
-    msg = f"{text[:40]!r} is not a whole amount such as 2000000 or 2e6"
-    raise click.BadParameter(msg)
 
 
 @click.group("models")
@@ -105,8 +89,8 @@ def digest(*, folder: Path) -> None:
 @command.command("licence")
 @click.argument("model")
 @click.option("--use", default=None, metavar="USE", help="private, internal, commercial or marketplace:ID.")
-@click.option("--revenue", type=_amount, metavar="AMOUNT", default=None, help="Annual revenue in USD, with affiliates.")
-@click.option("--users", type=_amount, metavar="AMOUNT", default=None, help="Monthly active users.")
+@click.option("--revenue", type=amount, metavar="AMOUNT", default=None, help="Annual revenue in USD, with affiliates.")
+@click.option("--users", type=amount, metavar="AMOUNT", default=None, help="Monthly active users.")
 @click.option("--territory", multiple=True, metavar="CODE", help="Country code, EU or WORLDWIDE (repeatable).")
 @click.option("--adapter", multiple=True, metavar="REPO", help="LoRA, ControlNet or other adapter (repeatable).")
 @click.option("--attest", multiple=True, metavar="CODE", help="registration:ID or licence:ID, vouched for by you.")
@@ -124,7 +108,7 @@ def licence(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Assess what the licences of MODEL and its adapters allow; exit 0 if allowed, 3 if refused or for review.
 
-    What is not given is missing, not zero. This is not legal advice.
+    What is given neither here nor in the settings is missing, not zero. This is not legal advice.
     """
     from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef
     from sdsafe.gates.registry.assessment import NOT_ADVICE
@@ -134,23 +118,34 @@ def licence(  # noqa: PLR0913 - one argument per option
     from sdsafe_cli._errors import Exit
 
     gate = LicenceGate(load_registry(user=user_registry()))
+    settings = settings_for((), Facts(use=use, revenue=revenue, users=users, territory=territory, attest=attest))
+    own = settings.organisation
     declared = DeclaredUse(
-        use=use,
-        revenue_usd=revenue,
-        monthly_users=users,
-        territory=territory or None,
-        attested=frozenset(attest),
+        use=settings.intended_use,
+        revenue_usd=own.revenue_usd,
+        monthly_users=own.monthly_users,
+        territory=own.territories,
+        attested=frozenset(own.attested),
     )
     adapters = tuple(AdapterRef(kind="adapter", repo=repo) for repo in adapter)
     request = GenerationRequest(prompt="", model=ModelRef(repo=model), adapters=adapters)
     assessment = gate.assess_request(request, declared)
+    hint = gate.hint(request, declared)
     if as_json:
         effective = gate.effective(request.model, adapters)
         payload = {"model": model, "effect": assessment.effect, "facts": effective.facts()}
-        rest = {"reasons": assessment.reasons, "duties": assessment.duties, "data": gate.ref, "note": NOT_ADVICE}
+        rest = {
+            "reasons": assessment.reasons,
+            "duties": assessment.duties,
+            "hint": hint,
+            "data": gate.ref,
+            "note": NOT_ADVICE,
+        }
         emit_json("sdsafe.licence/1", payload | rest)
     else:
-        print_assessment(model, use, assessment)
+        print_assessment(model, settings.intended_use, assessment)
+        if hint:
+            message(hint)
         message(NOT_ADVICE)
     if not assessment.allows:
         click.get_current_context().exit(int(Exit.REFUSED))

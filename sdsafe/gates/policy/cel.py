@@ -100,12 +100,12 @@ class Door:
         bare = _TEXT.sub('""', expression)
         _require_modest(expression, bare)
         names = facts_named(expression, self._facts)
-        if not names and expression.strip() != "true":
-            raise ConditionError("a condition that asks about a fact, or the word true", repr(expression[:60]))
         try:
             compiled = self._environment.compile(_known(expression))
         except RuntimeError as error:
             raise self._explained(str(error)) from None
+        if not names and expression.strip() != "true":
+            raise ConditionError("a condition that asks about a fact, or the word true", repr(expression[:60]))
         if compiled.return_type() != self._cel.Type.BOOL:
             raise ConditionError(
                 "a condition, which is true or false", f"a value of type {compiled.return_type().name()}"

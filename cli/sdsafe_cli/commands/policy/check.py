@@ -52,9 +52,9 @@ def check(
     """
     from sdsafe.forecast import foresee
 
-    settings = settings_for(policy=policy, **given)
+    settings = settings_for(policy, given)
     text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
-    request = replace(request_for(settings, prompt=text, **given), negative_prompt=negative, size=size)
+    request = replace(request_for(settings, text, given), negative_prompt=negative, size=size)
     seen = foresee(request, settings)
     if as_json:
         rest = {"checks": seen.checks, "hint": seen.hint, "obstacle": seen.obstacle}

@@ -47,9 +47,9 @@ def diff(*, before: str, after: str, prompts: Path, exit_code: bool, as_json: bo
     from sdsafe.gates.policy.diff import compare, read_prompts
     from sdsafe.gates.policy.loader import load_policies
 
-    settings = settings_for(policy=(), **given)
+    settings = settings_for((), given)
     old, new = (load_policies(names.split(","), settings.policy_folders) for names in (before, after))
-    context = what_is_known(request_for(settings, prompt="", **given), settings)
+    context = what_is_known(request_for(settings, "", given), settings)
     found = list(compare(old, new, read_prompts(prompts), context))
     changed = [each for each in found if each.changed]
     if as_json:

@@ -20,11 +20,13 @@ __all__ = ["explain", "lint", "schema"]
 
 
 @click.command("lint", short_help="Say what is wrong with a pack that loads.")
-@click.argument("path", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("pack", nargs=-1, required=True)
 @click.option("--strict", is_flag=True, help="Notes count as well.")
 @json_option
-def lint(*, path: tuple[Path, ...], strict: bool, as_json: bool) -> None:
-    """Look for rules that never fire, terms that nobody asks for, missing grounds and missing cases in packs at PATH.
+def lint(*, pack: tuple[str, ...], strict: bool, as_json: bool) -> None:
+    """Look for rules that never fire, terms that nobody asks for, missing grounds and missing cases in each PACK.
+
+    PACK is a path, or the name of a pack that can be named.
 
     Exit 1: a warning, or (with --strict) a note. What does not load is an error, with file, key, expected and found.
     """
@@ -32,7 +34,7 @@ def lint(*, path: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     from sdsafe.gates.policy.lint import Level, lint_pack
 
     facts = licence_facts()
-    reports = [lint_pack(each, licences=facts) for each in path]
+    reports = [lint_pack(_folder(each), licences=facts) for each in pack]
     if as_json:
         emit_json("sdsafe.policy-lint/1", {"results": reports})
     else:
@@ -92,6 +94,16 @@ def schema(*, of: str) -> None:
     from sdsafe.gates.policy.schema import json_schema
 
     click.echo(json.dumps(json_schema(of), indent=2, ensure_ascii=False))
+
+
+def _folder(pack: str) -> Path:
+    """Return where a pack lies: a path that exists is one, anything else is a name."""
+    from sdsafe.gates.policy.loader import load_policies
+
+    path = Path(pack)
+    if path.exists() or "/" in pack or pack.endswith(".yaml"):
+        return path
+    return load_policies([pack], settings_from().policy_folders).packs[-1].folder
 
 
 def _print(each: Explanation) -> None:
