@@ -29,7 +29,7 @@ __all__ = ["MEDIA_TYPE", "Judges"]
 MEDIA_TYPE = "image/png"
 """What is written."""
 
-_TRANSFORMING = frozenset({"visible_label"})  # obligations that change the picture
+_TRANSFORMING = frozenset({"blur", "visible_label"})  # obligations that change the picture
 
 _UNCHECKED = FiredRule(
     rule="builtin.unsafe-unchecked",
@@ -42,7 +42,9 @@ _UNCHECKED = FiredRule(
 class Judges:
     """Packs and licences, asked in the order of the spine. Every answer allows; anything else is raised."""
 
-    def __init__(self, policy: PolicyEngine, licences: LicenceGate, house: House, *, checked: bool) -> None:
+    def __init__(
+        self, policy: PolicyEngine, licences: LicenceGate, house: House, *, checked: bool, reviewed: bool = False
+    ) -> None:
         """Judge with these.
 
         Args:
@@ -50,11 +52,13 @@ class Judges:
             licences: The facts about licences.
             house: Who makes the pictures.
             checked: Whether output checks look at them.
+            reviewed: Whether pictures can wait for a person: then *review* is no refusal.
         """
         self._policy = policy
         self._licences = licences
         self._house = house
         self._checked = checked
+        self._reviewed = reviewed
 
     def request(self, request: GenerationRequest, checks: Checks) -> Decision:
         """Return what packs and licences say of a resolved request together.
@@ -68,7 +72,7 @@ class Judges:
         licences = self._licences.decide(request, use)
         decision = unite((self._policy.judge(Stage.PROMPT, self._context(request), checks), licences))
         hint = "" if licences.allows else self._licences.hint(request, use)
-        return _passed(decision, "the request", PromptRefusedError, checks, hint)
+        return self._passed(decision, "the request", PromptRefusedError, checks, hint)
 
     def ahead(self, request: GenerationRequest, checks: Checks) -> Decision:
         """Return what can be said before generation of picture and file: what is sure to be refused costs nothing.
@@ -80,9 +84,9 @@ class Judges:
         size = request.size if request.task is Task.GENERATE else None
         context = self._context(request, size)
         output = self._policy.preview(Stage.OUTPUT, context, ()) if self._checked else self._unchecked(context)
-        _passed(output, "the image", OutputRefusedError, checks)
+        self._passed(output, "the image", OutputRefusedError, checks)
         export = self._policy.preview(Stage.EXPORT, context, checks)
-        return unite((output, _passed(export, "the file", ExportRefusedError, checks)))
+        return unite((output, self._passed(export, "the file", ExportRefusedError, checks)))
 
     def output(self, request: GenerationRequest, size: Size, checks: Checks) -> Decision:
         """Return what the rules of the output stage say of a picture.
@@ -94,7 +98,7 @@ class Judges:
         """
         context = self._context(request, size)
         decision = self._policy.judge(Stage.OUTPUT, context, checks) if self._checked else self._unchecked(context)
-        return _passed(decision, "the image", OutputRefusedError, checks)
+        return self._passed(decision, "the image", OutputRefusedError, checks)
 
     def export(self, request: GenerationRequest, size: Size, checks: Checks) -> Decision:
         """Return what the rules about the file and its use say.
@@ -108,7 +112,7 @@ class Judges:
             ExportRefusedError: They do not let it pass.
         """
         decision = self._policy.judge(Stage.EXPORT, self._context(request, size), checks)
-        return _passed(decision, "the file", ExportRefusedError, checks)
+        return self._passed(decision, "the file", ExportRefusedError, checks)
 
     def plan(
         self,
@@ -130,12 +134,27 @@ class Judges:
             size=size,
             attestations=request.attestations,
             label_font=self._house.label_font,
+            reviewed=self._reviewed,
         )
         return make_plan(unite(decisions), means, checks)
 
     def shows_person(self, request: GenerationRequest) -> bool:
         """Say whether model or adapters were made to show one real person."""
         return self._licences.effective(request.model, request.adapters).depicts_person
+
+    def _passed(
+        self, decision: Decision, what: str, error: type[RefusedError], checks: Checks, hint: str = ""
+    ) -> Decision:
+        """Return a decision that allows, and whose changes somebody here can make; refuse any other.
+
+        REVIEW passes where a queue is: the plan then says how many people the picture waits for.
+        """
+        allows = decision.allows or (self._reviewed and decision.effect is Effect.REVIEW)
+        if allows and all(_can_be_made(rule) for rule in decision.fired if rule.effect is Effect.TRANSFORM):
+            return decision
+        rules = ", ".join(f"{rule.rule} ({rule.because})" for rule in decision.leading) or "an error while judging"
+        msg = f"policy refuses {what} [{decision.effect.label}]: {rules}"
+        raise error(msg, decision=decision, checks=checks, hint=hint)
 
     def _use(self, request: GenerationRequest) -> DeclaredUse:
         """Return what is known of the use; what was not said is missing."""
@@ -177,18 +196,6 @@ class Judges:
                 code="policy.marketplace",
                 hint=f"Declare the use in the settings or with --use, which adds the pack, or add --policy {place}.",
             )
-
-
-def _passed(decision: Decision, what: str, error: type[RefusedError], checks: Checks, hint: str = "") -> Decision:
-    """Return a decision that allows, and whose changes somebody here can make; refuse any other.
-
-    REVIEW needs somebody who carries it out; until one is configured it refuses.
-    """
-    if decision.allows and all(_can_be_made(rule) for rule in decision.fired if rule.effect is Effect.TRANSFORM):
-        return decision
-    rules = ", ".join(f"{rule.rule} ({rule.because})" for rule in decision.leading) or "an error while judging"
-    msg = f"policy refuses {what} [{decision.effect.label}]: {rules}"
-    raise error(msg, decision=decision, checks=checks, hint=hint)
 
 
 def _can_be_made(rule: FiredRule) -> bool:

@@ -16,10 +16,12 @@ from sdsafe import release
 from sdsafe._internal import entropy, images
 from sdsafe._internal.clock import rfc3339
 from sdsafe._internal.versions import version
+from sdsafe.core.decisions import Effect
 from sdsafe.core.findings import Stage
 from sdsafe.core.house import House
 from sdsafe.core.receipts import EntryKind
 from sdsafe.core.request import PromptDisclosure, Size, require_plain
+from sdsafe.core.reviews import CaseState
 from sdsafe.core.softbinding import BindingKind, SoftBinding
 from sdsafe.core.states import (
     Admitted,
@@ -27,6 +29,7 @@ from sdsafe.core.states import (
     Cleared,
     Encoded,
     Generated,
+    InReview,
     Marked,
     Outcome,
     PromptOpening,
@@ -38,8 +41,10 @@ from sdsafe.errors import (
     AssetError,
     ConfigurationError,
     ObligationError,
+    OutputRefusedError,
     RefusedError,
     RepositoryError,
+    ReviewError,
     SdsafeError,
     WatermarkError,
 )
@@ -47,6 +52,7 @@ from sdsafe.gates.guard import run_output_check, run_prompt_check
 from sdsafe.gates.hard.gate import is_hard, require_permitted_output, require_permitted_request
 from sdsafe.judgement import MEDIA_TYPE, Judges
 from sdsafe.obligations import label
+from sdsafe.obligations.blur import blur
 from sdsafe.obligations.discharging import undone
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
@@ -55,7 +61,11 @@ from sdsafe.recovery import settle, withdraw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sdsafe.core.decisions import Decision
+    from sdsafe.core.findings import CheckResult
     from sdsafe.core.ids import AssetId
+    from sdsafe.core.pixels import Pixels
+    from sdsafe.core.plans import Plan
     from sdsafe.core.request import GenerationRequest
     from sdsafe.gates.hard.incidents import Incidents
     from sdsafe.gates.registry.gate import LicenceGate
@@ -67,6 +77,7 @@ if TYPE_CHECKING:
         OutputCheck,
         PolicyEngine,
         PromptCheck,
+        Reviews,
         Signer,
         Watch,
         Watermarker,
@@ -98,6 +109,8 @@ class Parts:
     signer: Signer
     ledger: Ledger
     repository: ManifestRepository
+    reviews: Reviews | None = None
+    """Where pictures wait for a person; without it, *review* refuses."""
     incidents: Incidents | None = None
     """Where refusals of the hard layer are noted; it refuses without, too."""
     disclosure: PromptDisclosure = PromptDisclosure.FULL
@@ -133,7 +146,9 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts; warn when output checks are switched off."""
         self.__parts = parts
-        self.__judges = Judges(parts.policy, parts.licences, parts.house, checked=parts.checked)
+        self.__judges = Judges(
+            parts.policy, parts.licences, parts.house, checked=parts.checked, reviewed=parts.reviews is not None
+        )
         if not parts.checked:
             _log.warning("output checks are switched off; every manifest will say so")
 
@@ -188,12 +203,66 @@ class Pipeline:
         generated.pixels.setflags(write=False)  # what one check has seen, no later one changes
         try:
             cleared = self._clear(generated)
-            marked = self._mark(cleared)
-            encoded = self._encode(marked)
-            signed = self._sign(encoded)
+            if cleared.plan.people:
+                return self._hold(cleared)
+            return self._finish(cleared, deliver)
         except RefusedError as refusal:
             return release.refused(refusal, Stage.OUTPUT, generated)
+
+    def _finish(self, cleared: Cleared, deliver: Callable[[Recorded], None] | None) -> Recorded:
+        """Carry a cleared image to its caller; also where an approved review goes on."""
+        marked = self._mark(cleared)
+        encoded = self._encode(marked)
+        signed = self._sign(encoded)
         return self._deliver(self._record(signed), deliver)
+
+    def _hold(self, cleared: Cleared) -> InReview:
+        """Seal an image that waits for people; nothing of it stays here."""
+        generated, decision, reviews = cleared.generated, cleared.judgement, self.__parts.reviews
+        if reviews is None:  # the plan asks for people only where they can be asked
+            raise OutputRefusedError("there is no review queue", decision=decision, checks=cleared.checks)
+        rules = tuple(dict.fromkeys(f"{rule.policy}.{rule.rule}" for rule in release.asking_people(decision)))
+        case = reviews.put(
+            generated.asset_id, cleared, rules=rules, people=cleared.plan.people, roles=cleared.plan.roles
+        )
+        return InReview(
+            ticket=case.ticket,
+            decision=decision,
+            checks=cleared.checks,
+            asset_id=generated.asset_id,
+            seed=generated.seed,
+        )
+
+    def resume(self, ticket: str, *, deliver: Callable[[Recorded], None] | None = None) -> Recorded:
+        """Release an image that enough people approved: it is marked, signed and recorded now.
+
+        Args:
+            ticket: Of the case.
+            deliver: As in ``run``.
+
+        Raises:
+            ReviewError: There is no such case, or not enough people have approved it.
+            SdsafeError: A stage failed; nothing was released, and the case stays approved.
+        """
+        reviews = self.__parts.reviews
+        if reviews is None:
+            raise ReviewError("there is no review queue", code="review.none", hint="Set `reviews` in the settings.")
+        case = reviews.case(ticket)
+        if case.state is not CaseState.APPROVED:
+            raise ReviewError(
+                f"case {case.ticket} is {case.state}: {len(case.approvals)} of {case.people} people approved",
+                code="review.not-approved",
+                hint="`sdsafe review show` says what is missing.",
+            )
+        if self.__parts.repository.has(case.asset_id):  # released by a run that was cut off before it could say so
+            reviews.released(ticket)
+            raise ReviewError(f"case {case.ticket} was released already", code="review.closed")
+        held = reviews.open(ticket)
+        if not isinstance(held, Cleared):
+            raise ReviewError(f"case {case.ticket} holds no image", code="review.damaged")
+        recorded = self._finish(replace(held, opinions=case.approvals), deliver)
+        reviews.released(ticket)
+        return recorded
 
     def _admit(self, request: GenerationRequest) -> Admitted:
         parts, judges = self.__parts, self.__judges
@@ -231,7 +300,12 @@ class Pipeline:
         if plan.disclosure is not opening.mode:  # a rule about the output may ask to show less
             opening = replace(opening, mode=plan.disclosure)
             generated = replace(generated, admitted=replace(admitted, opening=opening))
-        pixels = label.draw(generated.pixels, plan.labels, parts.house.label_font) if plan.labels else generated.pixels
+        pixels = generated.pixels
+        if plan.blur:
+            pixels = self._hide(generated, plan, decision, checks)
+        if plan.labels:
+            pixels = label.draw(pixels, plan.labels, parts.house.label_font)
+        done = (("blur", plan.blur), ("visible_label", plan.labels))
         return Cleared(
             generated=generated,
             pixels=pixels,
@@ -240,8 +314,22 @@ class Pipeline:
             plan=plan,
             checks=checks,
             unchecked=not parts.checked,
-            actions=("visible_label",) if plan.labels else (),
+            actions=tuple(name for name, wanted in done if wanted),
         )
+
+    def _hide(self, generated: Generated, plan: Plan, decision: Decision, checks: tuple[CheckResult, ...]) -> Pixels:
+        """Return the picture with what was found hidden, after a second look that asks for nothing more."""
+        parts, request = self.__parts, generated.admitted.request
+        pixels = blur(generated.pixels, release.hidden_places(plan, decision, checks))
+        pixels.setflags(write=False)
+        hidden = replace(generated, pixels=pixels)
+        again = tuple(run_output_check(check, hidden) for check in _looking(parts))
+        size = Size(width=pixels.shape[1], height=pixels.shape[0])
+        second = self.__judges.output(request, size, again)
+        if any(rule.effect >= Effect.TRANSFORM for rule in release.hiding(second)):
+            msg = "what a check saw is still seen after it was hidden"
+            raise OutputRefusedError(msg, decision=second, checks=again)
+        return pixels
 
     def _mark(self, cleared: Cleared) -> Marked:
         watermarker, asset_id = self.__parts.watermarker, cleared.generated.asset_id

@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "sdsafe.signers": ("alg", "certificate_chain", "sign"),
     "sdsafe.ledgers": ("append", "prove"),
     "sdsafe.repositories": ("put", "discard", "has", "find"),
+    "sdsafe.reviews": ("put", "case", "cases", "open", "say", "released"),
     "sdsafe.commands": ("name", "invoke"),
 }
 """Entry-point groups, and the members that an instance must have."""

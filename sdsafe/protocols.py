@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sdsafe.core.receipts import LedgerEntry, Receipt
     from sdsafe.core.report import Evidence
     from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.reviews import Case, Opinion
     from sdsafe.core.softbinding import Detection, SoftBinding
     from sdsafe.core.states import Admitted, Asset, Generated, Signed
 
@@ -39,6 +40,7 @@ __all__ = [
     "PolicyEngine",
     "Probe",
     "PromptCheck",
+    "Reviews",
     "Signer",
     "Sized",
     "StoredManifest",
@@ -315,6 +317,36 @@ class ManifestRepository(Protocol):
 
         Nearest first.
         """
+        ...
+
+
+class Reviews(Protocol):
+    """**Protocol:** keeps pictures that wait for a person, unreadable to anybody else, and what people decide."""
+
+    def put(
+        self, asset_id: AssetId, held: object, *, rules: tuple[str, ...], people: int, roles: tuple[str, ...]
+    ) -> Case:
+        """Keep ``held`` durably and return its case."""
+        ...
+
+    def case(self, ticket: str, /) -> Case:
+        """Return one case; ``ReviewError`` for an unknown one."""
+        ...
+
+    def cases(self) -> tuple[Case, ...]:
+        """Return all cases, oldest first."""
+        ...
+
+    def open(self, ticket: str, /) -> object:
+        """Return what was held; ``ReviewError`` once the case is closed."""
+        ...
+
+    def say(self, ticket: str, opinion: Opinion, /) -> Case:
+        """Add a person's opinion and return the case as it then stands."""
+        ...
+
+    def released(self, ticket: str, /) -> None:
+        """Note that the asset was released, and forget what was held."""
         ...
 
 

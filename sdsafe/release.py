@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sdsafe._internal import images
 from sdsafe._internal.clock import rfc3339
 from sdsafe.core.canonical import canonical_digest
+from sdsafe.core.decisions import Effect
 from sdsafe.core.digests import sha256_hex
 from sdsafe.core.findings import Stage
 from sdsafe.core.receipts import EntryKind, LedgerEntry
@@ -23,8 +24,10 @@ from sdsafe.provenance.metadata import statements
 from sdsafe.provenance.metadata.embedding import embed, read
 
 if TYPE_CHECKING:
-    from sdsafe.core.decisions import Discharge
+    from sdsafe.core.decisions import Decision, Discharge, FiredRule
+    from sdsafe.core.findings import Box, CheckResult
     from sdsafe.core.house import House
+    from sdsafe.core.plans import Plan
     from sdsafe.core.request import Size
     from sdsafe.core.states import Asset, Cleared, Encoded, Generated, Marked, Signed
     from sdsafe.errors import RefusedError
@@ -32,7 +35,19 @@ if TYPE_CHECKING:
     from sdsafe.protocols import Watermarker
     from sdsafe.provenance.metadata.model import Metadata
 
-__all__ = ["discharged", "encode", "entry", "public", "public_file", "read_back", "refused", "require_room"]
+__all__ = [
+    "asking_people",
+    "discharged",
+    "encode",
+    "entry",
+    "hidden_places",
+    "hiding",
+    "public",
+    "public_file",
+    "read_back",
+    "refused",
+    "require_room",
+]
 
 
 _STAGES = {OutputRefusedError: Stage.OUTPUT, ExportRefusedError: Stage.EXPORT}  # whose rules refused, also ahead
@@ -117,9 +132,38 @@ def discharged(
         attestations=cleared.generated.admitted.request.attestations,
         labels=cleared.plan.labels,
         label_font=house.label_font,
+        opinions=cleared.opinions,
+        blurred=cleared.pixels if "blur" in cleared.actions else None,
         manifest=manifest,
     )
     return discharge(cleared.plan, finished)
+
+
+def asking_people(decision: Decision) -> tuple[FiredRule, ...]:
+    """Return the rules for whose sake a picture waits for people."""
+    asked = {"human_review", "classifier_or_review"}
+    return tuple(
+        rule
+        for rule in decision.fired
+        if rule.effect is Effect.REVIEW or any(each.code in asked for each in rule.obligations)
+    )
+
+
+def hiding(decision: Decision) -> tuple[FiredRule, ...]:
+    """Return the rules that oblige to hide something."""
+    return tuple(rule for rule in decision.fired if any(each.code == "blur" for each in rule.obligations))
+
+
+def hidden_places(plan: Plan, decision: Decision, checks: tuple[CheckResult, ...]) -> tuple[Box, ...] | None:
+    """Return what has to be hidden: the boxes that the rules point at, or None for everything.
+
+    Everything is hidden where a rule says so, where one of its findings has no place, and where there is no finding.
+    """
+    found = [finding for check in checks for finding in check.findings]
+    boxes = [found[index].box for rule in hiding(decision) for index in rule.findings]
+    if plan.blur != "region" or not boxes or None in boxes:
+        return None
+    return tuple(box for box in boxes if box is not None)
 
 
 def read_back(asset: Asset, encoded: Encoded) -> ManifestSummary:
@@ -144,10 +188,13 @@ def entry(kind: EntryKind, signed: Signed, record_sha256: str) -> LedgerEntry:
     """Return what the ledger says of a signed asset.
 
     ``extra`` binds the discharges: the SHA-256 of canonical JSON: label, then code, parameters, evidence and ok of each.
-    The manifest's label, which is random, stands before it, so that the digest gives nothing away.
+    The manifest's label, which is random, stands before it, so that the digest gives nothing away. Where people had to
+    approve, ``review`` binds what they said in the same way: name, role, reason and time of each.
     """
     cleared = signed.encoded.marked.cleared
     decision = cleared.judgement
+    said = [[each.reviewer, each.role, each.reason, each.at] for each in cleared.opinions]
+    review = (("review", canonical_digest([signed.manifest_label, said])),) if said else ()
     shown = [[each.obligation.code, dict(each.obligation.params), each.evidence, each.ok] for each in signed.discharges]
     return LedgerEntry(
         kind=kind,
@@ -158,7 +205,7 @@ def entry(kind: EntryKind, signed: Signed, record_sha256: str) -> LedgerEntry:
         effect=decision.effect.label,
         record_sha256=record_sha256,
         recorded_at=rfc3339(),
-        extra=(("discharges", canonical_digest([signed.manifest_label, shown])),),
+        extra=(("discharges", canonical_digest([signed.manifest_label, shown])), *review),
     )
 
 

@@ -55,6 +55,8 @@ class Settings:
     signer: str = "file:"
     ledger: str = "sqlite"
     repository: str = "sqlite"
+    reviews: str = "sqlite"
+    """Where pictures wait for a person; an empty string: nowhere, then *review* refuses."""
     prompt_disclosure: PromptDisclosure = PromptDisclosure.FULL
     label_font: Path | None = None
     """TrueType or OpenType font of visible labels; needed for scripts that the built-in one lacks."""

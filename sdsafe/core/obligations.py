@@ -15,10 +15,13 @@ from sdsafe.core.request import PromptDisclosure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CORNERS", "LABEL_TEXT", "OBLIGATION_KINDS", "ObligationKind", "Parameter", "obligation_mismatch"]
+__all__ = ["AREAS", "CORNERS", "LABEL_TEXT", "OBLIGATION_KINDS", "ObligationKind", "Parameter", "obligation_mismatch"]
 
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left")
 """Where a visible label may stand; the first is the default."""
+
+AREAS = ("region", "whole")
+"""What is hidden: the places that checks point at, or everything. Where no place is known, everything."""
 
 LABEL_TEXT = "AI-generated"
 """What a visible label says when the rule does not say."""
@@ -82,6 +85,10 @@ OBLIGATION_KINDS: Mapping[str, ObligationKind] = MappingProxyType(
             "people see in the picture that a model made it",
             text=Parameter(kind=str, says=f"what the label says; default: {LABEL_TEXT}", longest=60),
             corner=Parameter(kind=str, says=f"where it stands; default: {CORNERS[0]}", values=CORNERS),
+        ),
+        "blur": _kind(
+            "what a check saw is hidden in the picture, and a second look finds nothing that has to be hidden",
+            area=Parameter(kind=str, says=f"how much; default: {AREAS[0]}", values=AREAS),
         ),
         "human_review": _kind(
             "people looked at the picture and approved it",

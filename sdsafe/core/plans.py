@@ -60,6 +60,12 @@ class Plan:
     """Whether the file's metadata name the digital source type."""
     aigc: AigcProvider | None = None
     attributions: tuple[str, ...] = ()
+    blur: str | None = None
+    """One of ``core.obligations.AREAS``; None: nothing is hidden."""
+    people: int = 0
+    """How many people have to approve the picture; 0: it need not wait for anybody."""
+    roles: tuple[str, ...] = ()
+    """Whose approval counts; empty: anybody's."""
 
     @property
     def writes_metadata(self) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sdsafe.core.plans import Plan
     from sdsafe.core.receipts import Receipt
     from sdsafe.core.request import GenerationRequest, ModelRef, PromptDisclosure
+    from sdsafe.core.reviews import Opinion
     from sdsafe.core.softbinding import Detection, SoftBinding
 
 __all__ = [
@@ -122,6 +123,8 @@ class Cleared:
     unchecked: bool = False
     """True only under ``UnsafeNoOutputCheck``; it is signed into the manifest."""
     actions: tuple[str, ...] = ()
+    opinions: tuple[Opinion, ...] = ()
+    """Of the people who approved it, where it had to wait for them."""
 
     @property
     def judgement(self) -> Decision:

@@ -14,6 +14,7 @@ from sdsafe.core.obligations import CORNERS, LABEL_TEXT
 from sdsafe.core.plans import AigcProvider, Label
 from sdsafe.core.request import PromptDisclosure
 from sdsafe.obligations import label
+from sdsafe.obligations.blur import is_blurred
 from sdsafe.obligations.means import attested_form
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Params: TypeAlias = Mapping[str, str | int | bool]
 
-__all__ = ["DISCLOSURES", "DUTIES", "Duty", "Obstacle", "aigc_provider", "label_of"]
+__all__ = ["DISCLOSURES", "DUTIES", "Duty", "Obstacle", "aigc_provider", "label_of", "people_of", "roles_of"]
 
 DISCLOSURES = (PromptDisclosure.FULL, PromptDisclosure.COMMIT, PromptDisclosure.OMIT)
 """From what shows most of the prompt to what shows least."""
@@ -63,6 +64,16 @@ def aigc_provider(params: Params, means: Means) -> AigcProvider:
     own = means.organisation
     name, code = params.get("provider", own.name or ""), params.get("code", own.code or "")
     return AigcProvider(name=str(name), code=str(code))
+
+
+def people_of(params: Params) -> int:
+    """Return how many people ``human_review`` asks for."""
+    return int(params.get("count", 1))
+
+
+def roles_of(params: Params) -> tuple[str, ...]:
+    """Return the roles that ``human_review`` asks for; none: anybody."""
+    return tuple(role.strip() for role in str(params.get("roles", "")).split(",") if role.strip())
 
 
 def _nothing(_params: Params, _means: Means) -> None:
@@ -111,7 +122,9 @@ def _label(params: Params, finished: Finished) -> str:
     return label.legible(finished.pixels, label_of(params), finished.labels, finished.label_font)
 
 
-def _no_person(_params: Params, _means: Means) -> Obstacle:
+def _no_person(_params: Params, means: Means) -> Obstacle | None:
+    if means.reviewed:
+        return None
     return Obstacle(
         says="a person has to look first, and there is no review queue here",
         hint="Leave the pack out, or have the picture made where people review.",
@@ -119,12 +132,25 @@ def _no_person(_params: Params, _means: Means) -> Obstacle:
     )
 
 
+def _approved(params: Params, finished: Finished) -> str:
+    wanted, roles = people_of(params), roles_of(params)
+    fitting = [each for each in finished.opinions if each.approves and (not roles or each.role in roles)]
+    # Names stay in the private record; the ledger has a digest of what was said.
+    return f"approved by {len(fitting)} of {wanted} people, last at {fitting[-1].at}" if len(fitting) >= wanted else ""
+
+
+def _blurred(_params: Params, finished: Finished) -> str:
+    if finished.blurred is None or not is_blurred(finished.pixels, finished.blurred):
+        return ""
+    return "the decoded pixels are those that were hidden; a second look asked for nothing more"
+
+
 def _not_shown(_params: Params, _finished: Finished) -> str:
     return ""
 
 
 def _no_classifier(_params: Params, means: Means) -> Obstacle | None:
-    if means.checked:
+    if means.checked or means.reviewed:
         return None
     return Obstacle(says="no classifier will look", hint="Leave --unsafe-unchecked out.", review=True)
 
@@ -135,7 +161,9 @@ def _classified(_params: Params, finished: Finished) -> str:
         for each in finished.checks
         if each.status is CheckStatus.OK and any(found.score is not None for found in each.findings)
     ]
-    return f"measured by {', '.join(measured)}" if measured else ""
+    if measured:
+        return f"measured by {', '.join(measured)}"
+    return _approved({}, finished)
 
 
 def _too_few_pixels(params: Params, means: Means) -> Obstacle | None:
@@ -199,7 +227,8 @@ DUTIES: Mapping[str, Duty] = MappingProxyType(
         "iptc": Duty(obstacle=_nothing, show=_not_shown, declared=True),
         "aigc_label": Duty(obstacle=_no_provider, show=_not_shown, declared=True),
         "visible_label": Duty(obstacle=_no_label, show=_label),
-        "human_review": Duty(obstacle=_no_person, show=_not_shown),
+        "human_review": Duty(obstacle=_no_person, show=_approved),
+        "blur": Duty(obstacle=_nothing, show=_blurred),
         "classifier_or_review": Duty(obstacle=_no_classifier, show=_classified),
         "attribution": Duty(obstacle=_nothing, show=_not_shown, declared=True),
         "min_megapixels": Duty(obstacle=_too_few_pixels, show=_enough_pixels),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sdsafe.core.plans import Label
     from sdsafe.core.report import ManifestSummary
     from sdsafe.core.request import PromptDisclosure, Size
+    from sdsafe.core.reviews import Opinion
     from sdsafe.core.softbinding import Detection
 
 __all__ = ["Finished", "Means", "attested_form"]
@@ -36,6 +37,8 @@ class Means:
     """Size of the finished picture; None: not known yet."""
     attestations: tuple[str, ...] = ()
     label_font: Path | None = None
+    reviewed: bool = False
+    """Whether pictures can wait for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,10 @@ class Finished:
     labels: tuple[Label, ...] = ()
     """All that were drawn."""
     label_font: Path | None = None
+    opinions: tuple[Opinion, ...] = ()
+    """Of the people who approved it."""
+    blurred: Pixels | None = field(default=None, repr=False)
+    """The picture with what had to be hidden hidden, before it was marked; None: nothing had to be."""
     manifest: ManifestSummary | None = None
     """As read back from the signed file; None: not signed yet."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdsafe.core.obligations import obligation_mismatch
+from sdsafe.core.decisions import Effect
+from sdsafe.core.obligations import AREAS, obligation_mismatch
 from sdsafe.core.plans import Demand, Plan
 from sdsafe.core.request import PromptDisclosure
 from sdsafe.errors import ObligationError
 from sdsafe.obligations import label
-from sdsafe.obligations.duties import DISCLOSURES, DUTIES, Obstacle, aigc_provider, label_of
+from sdsafe.obligations.duties import DISCLOSURES, DUTIES, Obstacle, aigc_provider, label_of, people_of, roles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,6 +54,9 @@ def make_plan(decision: Decision, means: Means, checks: tuple[CheckResult, ...] 
         source_type=bool(_asked(demands, "iptc")),
         aigc=next((aigc_provider(params, means) for params in _asked(demands, "aigc_label")), None),
         attributions=tuple(dict.fromkeys(credits_)),
+        blur=_area(demands),
+        people=_people(decision, demands, means),
+        roles=tuple(dict.fromkeys(role for params in _asked(demands, "human_review") for role in roles_of(params))),
     )
 
 
@@ -88,6 +92,20 @@ def _together(demands: tuple[Demand, ...], means: Means) -> Iterator[tuple[Deman
         each = [label_of(d.obligation.params) for d in labels]
         if why := label.misfit(each, means.size.width, means.size.height, means.label_font):
             yield labels[-1], Obstacle(says=f"the labels do not fit: {why}", hint="Ask for a larger --size.")
+
+
+def _area(demands: Iterable[Demand]) -> str | None:
+    """Return the larger of the areas that have to be hidden."""
+    asked = [str(params.get("area", AREAS[0])) for params in _asked(demands, "blur")]
+    return max(asked, key=AREAS.index, default=None)
+
+
+def _people(decision: Decision, demands: Iterable[Demand], means: Means) -> int:
+    """Return how many people have to approve: an effect asks for one, an obligation for as many as it says."""
+    asked = [people_of(params) for params in _asked(demands, "human_review")]
+    if decision.effect is Effect.REVIEW or (not means.checked and _asked(demands, "classifier_or_review")):
+        asked.append(1)
+    return max(asked, default=0)
 
 
 def _disclosure(demands: Iterable[Demand], means: Means) -> PromptDisclosure:

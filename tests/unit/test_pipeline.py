@@ -320,8 +320,8 @@ class TestWalls:
         with pytest.raises(TypeError, match="one per process"):
             steal(Pipeline(parts))
 
-    def test_no_public_attribute_but_the_two_ways_to_run(self, parts: Parts) -> None:
-        assert {name for name in dir(Pipeline(parts)) if not name.startswith("_")} == {"run", "stream"}
+    def test_no_public_attribute_but_the_ways_to_run(self, parts: Parts) -> None:
+        assert {name for name in dir(Pipeline(parts)) if not name.startswith("_")} == {"resume", "run", "stream"}
 
     def test_the_repr_shows_no_parts(self, parts: Parts) -> None:
         assert "signer" not in repr(Pipeline(parts)).lower()

@@ -59,6 +59,8 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
     }
     if cleared.actions:
         value["actions"] = list(cleared.actions)
+    if cleared.opinions:
+        value["review"] = {"approvals": len(cleared.opinions), "last_at": cleared.opinions[-1].at}
     if cleared.unchecked:
         value["unchecked"] = True
     return value

@@ -68,6 +68,7 @@ def record_of(signed: Signed, recorded_at: str) -> PrivateRecord:
                 "checks": _plain(cleared.checks),
                 "unchecked": cleared.unchecked,
                 "actions": list(cleared.actions),
+                "opinions": _plain(cleared.opinions),
             },
             "export": {"decision": _plain(cleared.export), "checks": []},
             "discharges": _plain(signed.discharges),
