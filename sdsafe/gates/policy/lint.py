@@ -219,7 +219,7 @@ class _Linter:
     def _folder(self) -> Iterator[Problem]:
         if not self._path.is_dir():
             says = "a pack in a single file has no place for cases, NOTICE and signature"
-            yield Problem(level=Level.NOTE, code="no-folder", where=self._file, says=says)
+            yield Problem(level=Level.WARNING, code="no-folder", where=self._file, says=says)
             return
         notice = self._path / "NOTICE"
         if not (notice.is_file() and notice.read_bytes().strip()):
@@ -227,6 +227,8 @@ class _Linter:
             yield Problem(level=Level.NOTE, code="no-notice", where=f"{self._path.name}/NOTICE", says=says)
 
     def _cases(self) -> Iterator[Problem]:
+        if not self._path.is_dir():
+            return
         where = f"{self._path.name}/cases.yaml"
         if not (self._path / "cases.yaml").is_file():
             yield Problem(level=Level.WARNING, code="no-cases", where=where, says="nothing shows that the pack works")

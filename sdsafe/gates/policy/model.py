@@ -177,11 +177,11 @@ class Pack(Strict):
     def ref(self) -> PolicyRef:
         """Return id, version and digest: SHA-256 of the canonical form, floats written as ``repr`` writes them.
 
-        Comments, layout and the order of keys do not count; every term, also of a file, does.
+        Comments, layout and the order of keys do not count; every term, also of a file, does. What has its default
+        value is left out: a key that packs may have one day changes no digest, and no signature, of today's packs.
         """
-        return PolicyRef(
-            id=self.id, version=self.version, digest=canonical_digest(_exact(self.model_dump(by_alias=True)))
-        )
+        said = self.model_dump(by_alias=True, exclude_defaults=True)
+        return PolicyRef(id=self.id, version=self.version, digest=canonical_digest(_exact(said)))
 
 
 def _exact(value: object) -> object:

@@ -176,3 +176,10 @@ def test_what_does_not_load_is_an_error(lint: Callable[..., LintReport], tmp_pat
         lint(PACK.replace("found.rain", "found.ran"))
     with pytest.raises(ConfigurationError):
         lint_pack(tmp_path / "absent")
+
+
+def test_a_single_file_has_no_place_for_cases(tmp_path: Path) -> None:
+    (tmp_path / "house.yaml").write_text(PACK, encoding="utf-8")
+    report = lint_pack(tmp_path / "house.yaml")
+    assert codes(report) == ["no-folder"]
+    assert report.problems[0].where == "house.yaml"

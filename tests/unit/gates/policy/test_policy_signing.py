@@ -77,6 +77,14 @@ def test_layout_may_change_and_meaning_may_not(pack: Path, pair: Callable[[str],
     assert refused(pack, public) == "policy.changed"
 
 
+def test_what_is_written_out_with_its_default_value_changes_nothing(pack: Path, pair: Callable[[str], Pair]) -> None:
+    key, public = pair("a")
+    sign_pack(pack, key)
+    policy = pack / "policy.yaml"
+    policy.write_text(policy.read_text(encoding="utf-8") + "    on_error: deny\nextends: []\n", encoding="utf-8")
+    assert verify_pack(pack, [public]).key == public.id
+
+
 def test_a_changed_term_file_is_noticed(
     write_pack: Callable[..., Path], minimal: str, pair: Callable[[str], Pair]
 ) -> None:
