@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.plans import Plan
     from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.reviews import Case
     from sdsafe.gates.hard.incidents import Incidents
     from sdsafe.gates.registry.gate import LicenceGate
     from sdsafe.protocols import (
@@ -254,15 +255,27 @@ class Pipeline:
                 code="review.not-approved",
                 hint="`sdsafe review show` says what is missing.",
             )
-        if self.__parts.repository.has(case.asset_id):  # released by a run that was cut off before it could say so
-            reviews.released(ticket)
-            raise ReviewError(f"case {case.ticket} was released already", code="review.closed")
         held = reviews.open(ticket)
         if not isinstance(held, Cleared):
             raise ReviewError(f"case {case.ticket} holds no image", code="review.damaged")
+        if self.__parts.repository.has(case.asset_id):
+            held = self._under_another_id(held, case)
         recorded = self._finish(replace(held, opinions=case.approvals), deliver)
         reviews.released(ticket)
         return recorded
+
+    def _under_another_id(self, held: Cleared, case: Case) -> Cleared:
+        """Return the image under a fresh id: a release of it that could not be delivered keeps the first.
+
+        Raises:
+            ReviewError: It was released by a run that was cut off before it could say so.
+        """
+        parts = self.__parts
+        receipt = parts.ledger.prove(case.ticket)
+        if receipt is not None and receipt.entry.kind is EntryKind.RELEASED and parts.reviews is not None:
+            parts.reviews.released(case.ticket)
+            raise ReviewError(f"case {case.ticket} was released already", code="review.closed")
+        return replace(held, generated=replace(held.generated, asset_id=self._mint()))
 
     def _admit(self, request: GenerationRequest) -> Admitted:
         parts, judges = self.__parts, self.__judges

@@ -55,7 +55,7 @@ class Settings:
     signer: str = "file:"
     ledger: str = "sqlite"
     repository: str = "sqlite"
-    reviews: str = "sqlite"
+    reviews: str = "queue"
     """Where pictures wait for a person; an empty string: nowhere, then *review* refuses."""
     prompt_disclosure: PromptDisclosure = PromptDisclosure.FULL
     label_font: Path | None = None

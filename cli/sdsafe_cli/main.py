@@ -28,6 +28,7 @@ _TABLE: Mapping[str, _Entry] = {
     "inspect": _Entry("inspect", "Report everything a picture carries, without judging."),
     "policy": _Entry("policy", "Try prompts against policy packs."),
     "watermark": _Entry("watermark", "Try the watermark: write, read, attack, measure false positives."),
+    "review": _Entry("review", "Look at pictures that wait for a person, and decide."),
     "safety": _Entry("safety", "Score pictures with an output check, and find a threshold for it."),
     "models": _Entry("models", "Pull, verify and list weights."),
     "keys": _Entry("keys", "Make and check signing credentials."),

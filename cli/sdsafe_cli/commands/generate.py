@@ -183,7 +183,13 @@ def _row(outcome: Outcome, path: Path) -> dict[str, object]:
         case Refused():
             return _refused_row(outcome)
         case InReview():
-            return {"outcome": "in_review", "message": f"waits for a person as {outcome.ticket}", "seed": outcome.seed}
+            return {
+                "outcome": "in_review",
+                "ticket": outcome.ticket,
+                "message": f"waits for a person as {outcome.ticket}",
+                "hint": f"sdsafe review show {outcome.ticket}",
+                "seed": outcome.seed,
+            }
 
 
 def _recorded_row(outcome: Recorded, path: Path) -> dict[str, object]:
