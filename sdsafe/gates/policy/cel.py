@@ -10,6 +10,7 @@ and whatever is not exactly a boolean is an error: the library gives errors as v
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -25,12 +26,17 @@ MAX_EXPRESSION: Final = 2000
 """Characters of the longest condition."""
 
 _KNOWN = "known__"
-_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'")
+_TEXT = re.compile(r'"(?:\\.|[^"\\\n])*"|' + r"'(?:\\.|[^'\\\n])*'")
 _PATH = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*")
 _HAS = re.compile(r"(?<![\w.])has\s*\(\s*([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)+)\s*\)")
-_CALL = re.compile(r"\.\s*([A-Za-z_]\w*)\s*\(")
+_CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
+_UNREADABLE = re.compile(r"[\0\ud800-\udfff]")
 _LOOPS = {"exists", "all"}
-_REFUSED = {"map", "filter", "exists_one", "matches"}
+# What could run long, and what would take the types away that misspellings and mix-ups are found by.
+_REFUSED = {"map", "filter", "exists_one", "matches", "dyn", "type"}
+# Texts of other forms end elsewhere than ``_TEXT`` thinks, and what stands in a comment is no part of the condition.
+_OTHER_TEXT = re.compile(r"\w\"\"|\"\"\"\"|'|\\|//")
+_LEADING_DOT = re.compile(r"(?:^|[^\w\s\])}\"])\s*\.\s*[A-Za-z_]")
 _MAX_LOOPS = 2
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '([^']*)'")
@@ -56,7 +62,10 @@ class Condition:
 
     def ask(self, activation: Any) -> bool | None:
         """Return whether the condition holds; None where it cannot be said."""
-        answer = self._expression.eval(activation)
+        try:
+            answer = self._expression.eval(activation)
+        except (RuntimeError, TypeError, ValueError):  # the library could not make a value of a fact
+            return None
         if answer.type() != self._boolean:
             return None
         value = answer.value()
@@ -104,6 +113,8 @@ class Door:
             compiled = self._environment.compile(_known(expression))
         except RuntimeError as error:
             raise self._explained(str(error)) from None
+        except TypeError:
+            raise ConditionError("text", "characters that no text may hold") from None
         if not names and expression.strip() != "true":
             raise ConditionError("a condition that asks about a fact, or the word true", repr(expression[:60]))
         if compiled.return_type() != self._cel.Type.BOOL:
@@ -117,9 +128,10 @@ class Door:
         """Return what the conditions that were compiled so far can be asked about."""
         given: dict[str, object] = {}
         for name, flag in self._asked.items():  # an activation costs by what it holds: only what is asked for goes in
-            given[flag] = name in facts
-            if name in facts:
-                value = facts[name]
+            if name not in facts:
+                given[flag] = False
+            elif _fits(value := facts[name], self._facts[name]):
+                given[flag] = True
                 given[name] = list(value) if isinstance(value, tuple) else value
         return self._environment.Activation(given)
 
@@ -156,13 +168,33 @@ def _require_modest(expression: str, bare: str) -> None:
     calls = _CALL.findall(bare)
     refused = sorted(_REFUSED & set(calls))
     if refused:
-        raise ConditionError("a condition without map, filter, exists_one or matches", refused[0])
+        raise ConditionError(f"a condition without {', '.join(sorted(_REFUSED))}", refused[0])
+    if _OTHER_TEXT.search(bare):
+        raise ConditionError("texts in plain quotes, and no comment", repr(expression[:60]))
+    if _LEADING_DOT.search(bare):
+        raise ConditionError("facts by their names", "a name that begins with a dot")
     if sum(call in _LOOPS for call in calls) > _MAX_LOOPS:
         raise ConditionError(f"at most {_MAX_LOOPS} of exists and all", f"{sum(call in _LOOPS for call in calls)}")
     if _KNOWN in bare:
         raise ConditionError("has(FACT)", _KNOWN)
     if re.search(r"(?<![\w.])has\s*\(", _HAS.sub("", bare)):
         raise ConditionError("has() around the name of one fact", "has() around something else")
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Say whether a value can be handed over; of what cannot be, not even ``has`` is answered."""
+    match kind:
+        case "bool":
+            return isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+        case "double":
+            return isinstance(value, float) and math.isfinite(value)
+        case "list":
+            return isinstance(value, list | tuple) and all(_fits(each, "string") for each in value)
+        case _:
+            # The library reads a text up to its first NUL, and cannot read half of a surrogate pair at all.
+            return isinstance(value, str) and not _UNREADABLE.search(value)
 
 
 def _known(expression: str) -> str:
