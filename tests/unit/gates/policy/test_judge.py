@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sdsafe.core.context import JudgementContext
 from sdsafe.core.decisions import Decision, Effect, Obligation
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Span, Stage
 from sdsafe.core.request import GenerationRequest
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-REQUEST = GenerationRequest(prompt="x")
+CONTEXT = JudgementContext(request=GenerationRequest(prompt="x"))
 
 PACK = """\
 format: sdsafe.policy/1
@@ -44,7 +45,7 @@ def judge(write_pack: Callable[..., Path]) -> Callable[..., Decision]:
         name = check or ("lexicon" if stage is Stage.PROMPT else "classifier")
         version = loaded.lexicon_version if name == "lexicon" else "1"
         result = _result(name, stage, findings, **{"version": version, **changes})
-        return PackPolicy(loaded).judge(stage, REQUEST, [result])
+        return PackPolicy(loaded).judge(stage, CONTEXT, [result])
 
     return run
 
@@ -76,8 +77,8 @@ def _fired(decision: Decision) -> list[tuple[str, str]]:
     return [(rule.rule, rule.effect.label) for rule in decision.fired]
 
 
-DENY_RAIN = "stage: prompt, when: {found: rain}, effect: deny"
-ANNOTATE_SNOW = "stage: prompt, when: {found: snow}, effect: annotate"
+DENY_RAIN = "stage: prompt, when: found.rain, effect: deny"
+ANNOTATE_SNOW = "stage: prompt, when: found.snow, effect: annotate"
 
 
 class TestRules:
@@ -100,16 +101,16 @@ class TestRules:
             _result("other", Stage.PROMPT, [_finding("x"), _finding(None)]),
             _result("lexicon", Stage.PROMPT, [_finding("rain")], version=loaded.lexicon_version),
         ]
-        assert PackPolicy(loaded).judge(Stage.PROMPT, REQUEST, results).fired[0].findings == (2,)
+        assert PackPolicy(loaded).judge(Stage.PROMPT, CONTEXT, results).fired[0].findings == (2,)
 
     def test_rules_of_other_stages_do_not_count(self, judge: Callable[..., Decision]) -> None:
-        always = "stage: output, when: {always: true}, effect: deny"
+        always = "stage: output, when: 'true', effect: deny"
         assert judge(Stage.PROMPT, [], always, DENY_RAIN).effect is Effect.ALLOW
 
     def test_obligations_of_fired_rules_unite(self, judge: Callable[..., Decision]) -> None:
-        mark = "stage: output, when: {always: true}, effect: allow, obligations: [{code: watermark}]"
-        both = "stage: output, when: {always: true}, effect: allow, obligations: [{code: sign_c2pa}, {code: watermark}]"
-        never = "stage: output, when: {found: gore, at_least: 1}, effect: allow, obligations: [{code: sign_c2pa}]"
+        mark = "stage: output, when: 'true', effect: allow, obligations: [{code: watermark}]"
+        both = "stage: output, when: 'true', effect: allow, obligations: [{code: sign_c2pa}, {code: watermark}]"
+        never = "stage: output, when: score.gore >= 1.0, effect: allow, obligations: [{code: sign_c2pa}]"
         decision = judge(Stage.OUTPUT, [_finding("gore", 0.1)], mark, never)
         assert decision.obligations == (Obligation(code="watermark"),)
         decision = judge(Stage.OUTPUT, [_finding("gore", 0.1)], mark, both)
@@ -121,7 +122,7 @@ class TestRules:
 
 
 class TestScores:
-    RULE = "stage: output, when: {found: gore, at_least: 0.5}, effect: review, on_error: deny"
+    RULE = "stage: output, when: score.gore >= 0.5, effect: review, on_error: deny"
 
     @pytest.mark.parametrize(("score", "effect"), [(0.0, "allow"), (0.4999, "allow"), (0.5, "review"), (1, "review")])
     def test_thresholds_are_inclusive(self, judge: Callable[..., Decision], score: float, effect: str) -> None:
@@ -131,7 +132,7 @@ class TestScores:
     def test_what_is_not_a_score_is_unknown(self, judge: Callable[..., Decision], score: object) -> None:
         decision = judge(Stage.OUTPUT, [_finding("gore", score)], self.RULE)  # type: ignore[arg-type]
         assert decision.effect is Effect.DENY
-        assert "no score" in decision.errors[0]
+        assert decision.errors == ("p.r0: no check measured gore",)
 
     def test_what_nobody_measured_is_unknown(self, judge: Callable[..., Decision]) -> None:
         decision = judge(Stage.OUTPUT, [_finding("cats", 0.0)], self.RULE)
@@ -139,8 +140,16 @@ class TestScores:
         assert decision.errors == ("p.r0: no check measured gore",)
         assert decision.fired[0].because == "cannot be evaluated: no check measured gore"
 
-    def test_one_score_that_suffices_decides_beside_one_that_is_broken(self, judge: Callable[..., Decision]) -> None:
-        decision = judge(Stage.OUTPUT, [_finding("gore", None), _finding("gore", 0.9)], self.RULE)
+    def test_one_broken_score_makes_the_category_unknown(self, judge: Callable[..., Decision]) -> None:
+        """The number that is none may be the one that mattered: the high one beside it decides nothing."""
+        for findings in ([None, 0.9], [0.9, float("nan")], [0.1, None]):
+            decision = judge(Stage.OUTPUT, [_finding("gore", score) for score in findings], self.RULE)
+            assert _fired(decision) == [("r0", "deny")]
+            assert decision.errors
+
+    def test_the_highest_score_counts_and_is_what_the_rule_rests_on(self, judge: Callable[..., Decision]) -> None:
+        findings = [_finding("gore", 0.1), _finding("gore", 0.9), _finding("cats", 1.0), _finding("gore", 0.6)]
+        decision = judge(Stage.OUTPUT, findings, self.RULE)
         assert _fired(decision) == [("r0", "review")]
         assert decision.fired[0].findings == (1,)
 
@@ -148,13 +157,13 @@ class TestScores:
 class TestUnknown:
     @pytest.mark.parametrize(("on_error", "effect"), [("deny", "deny"), ("review", "review")])
     def test_a_rule_takes_its_on_error(self, judge: Callable[..., Decision], on_error: str, effect: str) -> None:
-        rule = f"stage: output, when: {{found: gore, at_least: 0.5}}, effect: annotate, on_error: {on_error}"
+        rule = f"stage: output, when: score.gore >= 0.5, effect: annotate, on_error: {on_error}"
         decision = judge(Stage.OUTPUT, [_finding("cats", 0.1)], rule)
         assert decision.effect.label == effect
 
     def test_apply_brings_effect_and_obligations(self, judge: Callable[..., Decision]) -> None:
         rule = (
-            "stage: output, when: {found: gore, at_least: 0.5}, effect: annotate, on_error: apply,"
+            "stage: output, when: score.gore >= 0.5, effect: annotate, on_error: apply,"
             " obligations: [{code: watermark}]"
         )
         decision = judge(Stage.OUTPUT, [_finding("cats", 0.1)], rule)
@@ -162,14 +171,14 @@ class TestUnknown:
 
     @pytest.mark.parametrize("found", ["rain", "obfuscation"])
     def test_terms_that_nobody_looked_for(self, judge: Callable[..., Decision], found: str) -> None:
-        rule = f"stage: prompt, when: {{found: {found}}}, effect: annotate"
+        rule = f"stage: prompt, when: found.{found}, effect: annotate"
         assert judge(Stage.PROMPT, [], rule, check="another").effect is Effect.DENY
 
     def test_a_lexicon_made_from_other_packs_did_not_look(self, judge: Callable[..., Decision]) -> None:
         assert judge(Stage.PROMPT, [], DENY_RAIN, version="1+unicode+000").effect is Effect.DENY
 
     def test_silence_of_a_plug_in_counts_only_when_it_ran(self, judge: Callable[..., Decision]) -> None:
-        rule = "stage: output, when: {found: logo}, effect: review"
+        rule = "stage: output, when: found.logo, effect: review"
         seen = [_finding("cats", 0.5)]
         assert judge(Stage.OUTPUT, seen, rule, check="logos").effect is Effect.ALLOW
         assert judge(Stage.OUTPUT, seen, rule, check="classifier").effect is Effect.DENY
@@ -177,25 +186,32 @@ class TestUnknown:
     @pytest.mark.parametrize(
         ("when", "effect"),
         [
-            ("{any: [{found: rain}, {found: gore, at_least: 0.5}]}", "annotate"),  # true or unknown
-            ("{any: [{found: snow}, {found: gore, at_least: 0.5}]}", "deny"),  # false or unknown
-            ("{all: [{found: snow}, {found: gore, at_least: 0.5}]}", "allow"),  # false and unknown
-            ("{all: [{found: rain}, {found: gore, at_least: 0.5}]}", "deny"),  # true and unknown
-            ("{not: {found: gore, at_least: 0.5}}", "deny"),
-            ("{not: {found: snow}}", "annotate"),
-            ("{not: {not: {found: snow}}}", "allow"),
-            ("{all: [{found: rain}, {not: {found: snow}}]}", "annotate"),
-            ("{any: [{found: snow}, {always: true}]}", "annotate"),
+            ("found.rain || score.gore >= 0.5", "annotate"),  # true or unknown
+            ("found.snow || score.gore >= 0.5", "deny"),  # false or unknown
+            ("found.snow && score.gore >= 0.5", "allow"),  # false and unknown
+            ("found.rain && score.gore >= 0.5", "deny"),  # true and unknown
+            ("!(score.gore >= 0.5)", "deny"),
+            ("!found.snow", "annotate"),
+            ("!!found.snow", "allow"),
+            ("found.rain && !found.snow", "annotate"),
+            ("found.snow || true", "annotate"),
+            ("score.gore >= 0.5 || found.rain", "annotate"),  # the same with the unknown first
+            ("score.gore >= 0.5 || found.snow", "deny"),
+            ("score.gore >= 0.5 && found.snow", "allow"),
+            ("score.gore >= 0.5 && found.rain", "deny"),
+            ("score.gore >= 0.5 ? true : true", "deny"),  # a choice between answers, but the question is unknown
+            ("has(score.gore) && score.gore >= 0.5", "allow"),
+            ("!has(score.gore)", "annotate"),
         ],
     )
     def test_three_valued_logic(self, write_pack: Callable[..., Path], when: str, effect: str) -> None:
-        loaded = _loaded(write_pack, f"stage: export, when: {when}, effect: annotate")
+        loaded = _loaded(write_pack, f"stage: export, when: '{when}', effect: annotate")
         result = _result("lexicon", Stage.PROMPT, [_finding("rain")], version=loaded.lexicon_version)
-        assert PackPolicy(loaded).judge(Stage.EXPORT, REQUEST, [result]).effect.label == effect
+        assert PackPolicy(loaded).judge(Stage.EXPORT, CONTEXT, [result]).effect.label == effect
 
 
 class TestFields:
-    RULE = "stage: prompt, when: {found: rain, fields: [prompt]}, effect: deny"
+    RULE = "stage: prompt, when: found_in.prompt.rain, effect: deny"
 
     @pytest.mark.parametrize(("field", "effect"), [("prompt", "deny"), ("negative_prompt", "allow")])
     def test_only_the_named_fields_count(self, judge: Callable[..., Decision], field: str, effect: str) -> None:
@@ -210,7 +226,7 @@ class TestFields:
 class TestWhatNoPackCanLower:
     @pytest.mark.parametrize("stage", list(Stage))
     def test_no_results(self, write_pack: Callable[..., Path], stage: Stage) -> None:
-        decision = PackPolicy(_loaded(write_pack, DENY_RAIN)).judge(stage, REQUEST, [])
+        decision = PackPolicy(_loaded(write_pack, DENY_RAIN)).judge(stage, CONTEXT, [])
         assert decision.effect is Effect.DENY
         assert ("builtin.no-checks", "deny") in _fired(decision)
 
@@ -222,30 +238,30 @@ class TestWhatNoPackCanLower:
         loaded = _loaded(write_pack, DENY_RAIN)
         good = _result("lexicon", stage, [_finding("gore", 0.0)], version=loaded.lexicon_version)
         bad = _result("other", stage, [], status=status, detail="weights.onnx")
-        decision = PackPolicy(loaded).judge(stage, REQUEST, [good, bad])
+        decision = PackPolicy(loaded).judge(stage, CONTEXT, [good, bad])
         assert _fired(decision) == [("builtin.check-not-ok", "deny")]
         assert status.value in decision.fired[0].because
         assert "weights.onnx" in decision.fired[0].because
 
     def test_findings_of_a_failed_check_are_not_evidence(self, write_pack: Callable[..., Path]) -> None:
-        loaded = _loaded(write_pack, "stage: output, when: {found: gore, at_least: 0.5}, effect: annotate")
+        loaded = _loaded(write_pack, "stage: output, when: score.gore >= 0.5, effect: annotate")
         bad = _result("c", Stage.OUTPUT, [_finding("gore", 0.1)], status=CheckStatus.ERROR)
-        decision = PackPolicy(loaded).judge(Stage.OUTPUT, REQUEST, [bad])
+        decision = PackPolicy(loaded).judge(Stage.OUTPUT, CONTEXT, [bad])
         assert "p.r0: no check measured gore" in decision.errors
 
     def test_a_look_at_pixels_that_measured_nothing(self, judge: Callable[..., Decision]) -> None:
-        decision = judge(Stage.OUTPUT, [], "stage: output, when: {always: true}, effect: allow")
+        decision = judge(Stage.OUTPUT, [], "stage: output, when: 'true', effect: allow")
         assert ("builtin.no-findings", "deny") in _fired(decision)
 
     def test_one_silent_check_beside_one_that_spoke(self, write_pack: Callable[..., Path]) -> None:
-        loaded = _loaded(write_pack, "stage: output, when: {always: true}, effect: allow")
+        loaded = _loaded(write_pack, "stage: output, when: 'true', effect: allow")
         results = [_result("a", Stage.OUTPUT, [_finding("gore", 0.0)]), _result("b", Stage.OUTPUT, [])]
-        assert PackPolicy(loaded).judge(Stage.OUTPUT, REQUEST, results).effect is Effect.DENY
+        assert PackPolicy(loaded).judge(Stage.OUTPUT, CONTEXT, results).effect is Effect.DENY
 
     def test_results_of_another_stage(self, write_pack: Callable[..., Path]) -> None:
-        loaded = _loaded(write_pack, "stage: output, when: {always: true}, effect: allow")
+        loaded = _loaded(write_pack, "stage: output, when: 'true', effect: allow")
         result = _result("lexicon", Stage.PROMPT, [], version=loaded.lexicon_version)
-        decision = PackPolicy(loaded).judge(Stage.OUTPUT, REQUEST, [result])
+        decision = PackPolicy(loaded).judge(Stage.OUTPUT, CONTEXT, [result])
         assert ("builtin.wrong-stage", "deny") in _fired(decision)
 
 
@@ -256,7 +272,7 @@ def test_several_packs_judge_together_in_any_order(write_pack: Callable[..., Pat
         loaded = load_policies(names, [folder])
         finding = _finding("rain", field="prompt")
         result = _result("lexicon", Stage.PROMPT, [finding], version=loaded.lexicon_version)
-        decision = PackPolicy(loaded).judge(Stage.PROMPT, REQUEST, [result])
+        decision = PackPolicy(loaded).judge(Stage.PROMPT, CONTEXT, [result])
         assert decision.effect is Effect.REVIEW
         assert sorted(rule.policy for rule in decision.fired) == ["mild", "strict"]
         assert [ref.id for ref in decision.policy] == names

@@ -169,7 +169,9 @@ class TestPacksUseThem:
         folder = self._write(write_pack, "one", "[brand]")
         before = load_policies(["baseline", "one"], [folder]).refs[-1]
         changed = read_shared("brand").model_copy(update={"terms": ("another name",)})
-        monkeypatch.setattr("sdsafe.gates.policy.loader.read_shared", lambda _: changed)
+        monkeypatch.setattr(
+            "sdsafe.gates.policy.loader.read_shared", lambda name: changed if name == "brand" else read_shared(name)
+        )
         assert load_policies(["baseline", "one"], [folder]).refs[-1].digest != before.digest
 
     def test_tolerance_is_for_short_lists(self, write_pack: Callable[..., Path]) -> None:
