@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,11 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+_ASKING = frozenset({"vlm-judge"})  # built-in checks that wait for somebody else
+
+_CHECK_DEADLINE_S = 120.0
+"""Seconds that one question to an isolated check may take; its own time-outs are shorter."""
+
 _MAX_FILE_BYTES = 1 << 30  # larger than any picture we make; a limit against mistakes, not a format rule
 
 
@@ -86,7 +92,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
             policy=open_policy(chosen, policies),
             licences=LicenceGate(load_registry(user=user_registry())),
             prompt_checks=open_prompt_checks(chosen, policies),
-            output_checks=unsafe or tuple(_plugin("output_checks", name, chosen) for name in chosen.output_checks),
+            output_checks=unsafe or tuple(_check("output_checks", name, chosen) for name in chosen.output_checks),
             watermarker=_plugin("watermarkers", chosen.watermarker, chosen),
             fingerprinters=tuple(_plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters),
             signer=signer,
@@ -126,7 +132,7 @@ def open_prompt_checks(settings: Settings, policies: LoadedPolicies) -> tuple[Pr
             "lexicon: takes no options", hint="Its terms are those of the packs: name them in `policies`."
         )
     return tuple(
-        LexiconCheck(policies) if name == "lexicon" else _plugin("prompt_checks", name, settings)
+        LexiconCheck(policies) if name == "lexicon" else _check("prompt_checks", name, settings)
         for name in settings.prompt_checks
     )
 
@@ -283,6 +289,18 @@ def _thresholds(settings: Settings) -> Thresholds:
                 hint="Correct `thresholds` in the settings.",
             ) from error
     return thresholds.unite(tuple(given))
+
+
+def _check(group: str, name: str, settings: Settings) -> Any:
+    """Return a check; one of somebody else, or one that asks an endpoint, runs in a process that can be killed."""
+    from sdsafe.gates.isolation import IsolatedCheck
+
+    found = [info for info in plugins.installed(f"sdsafe.{group}") if info.name == name]
+    if not found or (all(info.builtin for info in found) and name not in _ASKING):
+        return _plugin(group, name, settings)
+    options = dict(settings.options_for(name))
+    make = functools.partial(plugins.load, f"sdsafe.{group}", name, settings.places, options)
+    return IsolatedCheck(make, name=name, deadline=_CHECK_DEADLINE_S)
 
 
 def _plugin(group: str, name: str, settings: Settings, options: Mapping[str, object] | None = None) -> Any:

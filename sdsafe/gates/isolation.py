@@ -40,18 +40,17 @@ class IsolatedCheck:
     starts another. One question at a time.
     """
 
-    def __init__(self, make: Callable[[], Any], *, name: str, version: str, deadline: float) -> None:
+    def __init__(self, make: Callable[[], Any], *, name: str, deadline: float) -> None:
         """Note how the check is made; nothing is started yet.
 
         Args:
             make: Called in the process; a function of a module, or a ``functools.partial`` of one.
-            name: The check's name.
-            version: The check's version.
+            name: What to call the check until it has said its name.
             deadline: Seconds for one question.
         """
         self._make = make
         self._name = name
-        self._version = version
+        self._version = ""
         self._deadline = deadline
         self._lock = threading.Lock()
         self._process: Any = None
@@ -60,12 +59,13 @@ class IsolatedCheck:
     @property
     def name(self) -> str:
         """The check's own name."""
+        self._introduced()
         return self._name
 
     @property
     def version(self) -> str:
-        """The check's own version."""
-        return self._version
+        """The check's own version; ``unknown`` where it cannot be made, which its first answer explains."""
+        return self._introduced() or "unknown"
 
     def check(self, subject: Generated | GenerationRequest, /) -> Iterable[Finding]:
         """Return what the check finds in a generated picture, or in the texts of a request.
@@ -93,6 +93,13 @@ class IsolatedCheck:
     def __exit__(self, *_: object) -> None:
         """End the process."""
         self.close()
+
+    def _introduced(self) -> str:
+        """Start the check, if need be, so that it can say who it is; never raises."""
+        with self._lock, suppress(Unavailable):
+            if not self._version:
+                self._running()
+        return self._version
 
     def _ask(self, method: str, subject: object) -> tuple[Finding, ...]:
         with self._lock:
@@ -134,6 +141,7 @@ class IsolatedCheck:
         if kind != "ready":
             self._end()
             raise Unavailable(f"the check {self._name} cannot run: {reason}")
+        self._name, self._version = str(reason[0]), str(reason[1])
         return ours
 
     def _end(self) -> None:
@@ -149,10 +157,11 @@ def _serve(pipe: Connection, make: Callable[[], Any]) -> None:
     """Answer questions until the pipe closes; runs in the process."""
     try:
         check = make()
+        who = [str(check.name), str(check.version)]
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         _send(pipe, "unavailable", f"it could not be made ({type(error).__name__})")
         return
-    _send(pipe, "ready", "")
+    _send(pipe, "ready", who)
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             method, subject = pipe.recv()

@@ -24,7 +24,7 @@ def isolated(request: pytest.FixtureRequest) -> Iterator[Any]:
     made: list[IsolatedCheck] = []
 
     def make(kind: str, deadline: float = 20) -> IsolatedCheck:
-        check = IsolatedCheck(functools.partial(MisbehavingCheck, kind), name="fake", version="1", deadline=deadline)
+        check = IsolatedCheck(functools.partial(MisbehavingCheck, kind), name="fake", deadline=deadline)
         made.append(check)
         return check
 

@@ -190,10 +190,10 @@ def test_the_key_comes_from_the_environment(judge: Judge, monkeypatch: pytest.Mo
 
 def test_it_works_in_a_process_that_is_killed_at_its_deadline(judge: Judge) -> None:
     make = functools.partial(VlmJudgeCheck, judge.endpoint, "m", QUESTIONS, timeout=60.0)
-    with IsolatedCheck(make, name="vlm-judge", version="1", deadline=30) as isolated:
+    with IsolatedCheck(make, name="vlm-judge", deadline=30) as isolated:
         assert run_output_check(isolated, sample_generated(sample_picture())).status is CheckStatus.OK
     judge.reply = lambda _: time.sleep(3)
-    with IsolatedCheck(make, name="vlm-judge", version="1", deadline=1) as isolated:
+    with IsolatedCheck(make, name="vlm-judge", deadline=1) as isolated:
         result = run_output_check(isolated, sample_generated(sample_picture()))
         assert (result.status, result.detail) == (CheckStatus.ERROR, "TimeoutError")
 
