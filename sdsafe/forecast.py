@@ -83,7 +83,7 @@ def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
     asked, resolved = _resolved(replace(request, intended_use=request.intended_use or settings.intended_use), settings)
     house = House(organisation=settings.organisation, label_font=settings.label_font)
     policies = judging_packs(settings)
-    judges = Judges(open_policy(settings, policies), _gate(), house, checked=True)
+    judges = Judges(open_policy(settings, policies), _gate(), house, checked=True, reviewed=bool(settings.reviews))
     try:
         shows_person = judges.shows_person(asked)
         require_permitted_request(asked, (), None, shows_person=shows_person)

@@ -163,3 +163,58 @@ def test_cases_are_run_and_a_failure_is_told(sdsafe: Callable[..., Any], tmp_pat
     assert document["results"] == [
         {"policy": "house", "cases": 2, "failed": [{"index": 1, "problem": "expected deny, found allow by no rule"}]}
     ]
+
+
+STOCK = """\
+format: sdsafe.policy/1
+id: stock-x
+version: 1.0.0
+title: A stock
+description: Takes no generated pictures, and no living artists.
+terms_from: [artist_living]
+rules:
+  - id: no-generated-pictures
+    stage: export
+    when: use.kind == "marketplace" && use.marketplace == "stock-x"
+    effect: deny
+    because: this stock takes no generated pictures
+    since: 2022-09-21
+    sources: [https://example.org/stock]
+  - {id: artist, stage: prompt, when: found.artist_living, effect: deny, because: a living artist is named}
+"""
+
+
+def test_a_declared_marketplace_brings_its_pack_and_its_export_rules(
+    sdsafe: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "packs" / "stock-x"
+    folder.mkdir()
+    (folder / "policy.yaml").write_text(STOCK, encoding="utf-8")
+    prompt = "a harbour in the style of Gerhard Richter"
+    code, out, _ = sdsafe("check", prompt, "--use", "private")
+    assert code == 0
+    assert out.startswith("annotate\n")
+    code, out, _ = sdsafe("check", prompt, "--use", "marketplace:stock-x")
+    assert code == 3
+    for line in (
+        "stock-x / no-generated-pictures",
+        "since 2022-09-21",
+        "https://example.org/stock",
+        "stock-x / artist",
+        "prompt, characters 26 to 41: the listed term 'Gerhard Richter'",
+    ):
+        assert line in out
+    assert sdsafe("check", prompt, "--use", "marketplace:nowhere")[0] == 1
+    assert sdsafe("check", prompt, "--use", "comercial")[0] == 2
+
+
+def test_facts_about_model_and_organisation_count(sdsafe: Callable[..., Any]) -> None:
+    code, out, _ = sdsafe("check", "a sea", "--use", "commercial", "--model", "black-forest-labs/FLUX.1-dev")
+    assert code == 3
+    assert "licences / licence.commercial" in out
+    assert "4(a)(i)" in out
+    large = ("check", "a sea", "--use", "commercial", "--model", "stabilityai/stable-diffusion-3.5-large", "--json")
+    effects = [
+        json.loads(sdsafe(*large, "--revenue", amount)[1])["decision"]["effect"] for amount in ("1e6", "1000001")
+    ]
+    assert effects == ["review", "deny"]
