@@ -18,6 +18,9 @@ CHANNELS: Final = (96, 144)
 GUIDANCE_DROPOUT: Final = 0.10
 GUIDANCE: Final = 4.0
 _GRID_STEPS: Final = 20
+_MIDDLE: Final = 420.0
+_SPREAD: Final = 190.0
+_EVENLY: Final = 0.1
 
 
 def build(sample_size: int = 16) -> Any:
@@ -99,11 +102,22 @@ class Batches(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]
             yield torch.from_numpy(store.values[chosen].astype(np.float32)), text.encode(tokenizer, said)
 
 
+def draw_times(count: int) -> torch.Tensor:
+    """Return times in 0..999, most where kinds and shapes are decided.
+
+    A thing covers some hundred latent values, so that it shows through noise at signal-to-noise ratios of about 0.01
+    to 1: times 240 to 680 of linear betas. Times drawn evenly, with Min-SNR weights, spend half of every batch on
+    terms that weigh under 0.08. A tenth is drawn evenly, so that no time is forgotten.
+    """
+    share = (torch.randperm(count) + torch.rand(count)) / count  # stratified: a batch covers the whole schedule
+    middle = _MIDDLE + _SPREAD * math.sqrt(2) * torch.erfinv((2 * share - 1).clamp(-0.9999, 0.9999))
+    evenly = 1000 * share
+    return torch.where(torch.rand(count) < _EVENLY, evenly, middle).long().clamp(0, 999)
+
+
 def loss_of(student: Student, clean: torch.Tensor, tokens: torch.Tensor, signal: torch.Tensor) -> torch.Tensor:
-    """Return the velocity loss with Min-SNR weights (gamma 5)."""
-    count = clean.shape[0]
-    # Stratified times: each batch covers the whole schedule, which calms the loss.
-    times = ((torch.randperm(count) + torch.rand(count)) / count * 1000).long().clamp(0, 999)
+    """Return the velocity loss; signal-to-noise ratios above 5 count less, as Min-SNR has it."""
+    times = draw_times(clean.shape[0])
     share = signal[times].view(-1, 1, 1, 1)
     noise = torch.randn_like(clean)
     noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
@@ -112,7 +126,7 @@ def loss_of(student: Student, clean: torch.Tensor, tokens: torch.Tensor, signal:
         hidden = student.encoder(tokens).last_hidden_state
         guess = student.unet(noisy, times, hidden).sample
     snr = signal[times] / (1 - signal[times])
-    weight = snr.clamp(max=5) / (snr + 1)
+    weight = snr.clamp(max=5) / snr
     error = (guess.float() - velocity).square().mean(dim=(1, 2, 3))
     loss: torch.Tensor = (weight * error).mean() / weight.mean()
     return loss
