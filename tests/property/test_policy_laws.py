@@ -13,14 +13,14 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from sdsafe._internal.documents import read_yaml
+from sdsafe._internal.strict import build
 from sdsafe._internal.text.normalize import fold, views
 from sdsafe.core.context import JudgementContext
 from sdsafe.core.decisions import Decision, Effect
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
 from sdsafe.core.request import GenerationRequest
 from sdsafe.errors import PolicyFormatError
-from sdsafe.gates.policy._strict import build
-from sdsafe.gates.policy._yaml import read_yaml
 from sdsafe.gates.policy.cases import judge_prompt
 from sdsafe.gates.policy.categories import BUILTIN, TERMS, Category
 from sdsafe.gates.policy.judge import PackPolicy

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sdsafe._internal.documents import read_yaml
+from sdsafe._internal.strict import Strict, build
 from sdsafe.core.context import AssetFacts, JudgementContext
 from sdsafe.core.decisions import Decision, Effect, unite
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
@@ -15,8 +17,6 @@ from sdsafe.core.organisation import Organisation
 from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Size, Task
 from sdsafe.errors import ConfigurationError
 from sdsafe.gates.guard import run_prompt_check
-from sdsafe.gates.policy._strict import Strict, build
-from sdsafe.gates.policy._yaml import read_yaml
 from sdsafe.gates.policy.check import LexiconCheck
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies

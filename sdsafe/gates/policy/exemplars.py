@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from sdsafe._internal.documents import MAX_BYTES, read_yaml
+from sdsafe._internal.strict import Strict, build
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.errors import ConfigurationError, PolicyFormatError
-from sdsafe.gates.policy._strict import Strict, build
-from sdsafe.gates.policy._yaml import MAX_BYTES, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,11 +13,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdsafe._internal.documents import MAX_BYTES, read_yaml
+from sdsafe._internal.strict import build
 from sdsafe._internal.text.normalize import UNICODE
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.errors import ConfigurationError, PolicyFormatError
-from sdsafe.gates.policy._strict import build
-from sdsafe.gates.policy._yaml import MAX_BYTES, read_yaml
 from sdsafe.gates.policy.lexicon import LEXICON_VERSION, Entry
 from sdsafe.gates.policy.model import Pack, TermList
 from sdsafe.gates.policy.references import Conditions, check_terms, compile_rules, known_categories

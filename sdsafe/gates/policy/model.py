@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from sdsafe._internal.strict import Strict
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.core.decisions import PolicyRef
-from sdsafe.gates.policy._strict import Strict
 from sdsafe.gates.policy.obligations import obligation_mismatch
 
 __all__ = [

@@ -12,7 +12,7 @@ import sys
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
-from sdsafe.gates.policy._strict import Strict
+from sdsafe._internal.strict import Strict
 from sdsafe.gates.policy.cases import _CaseFile
 from sdsafe.gates.policy.model import Pack
 from sdsafe.gates.policy.obligations import OBLIGATIONS

@@ -29,11 +29,11 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import Field
 
 from sdsafe._internal.atomic import replace
+from sdsafe._internal.documents import read_yaml
+from sdsafe._internal.strict import Strict, build
 from sdsafe.core.canonical import canonical_json
 from sdsafe.core.digests import sha256_hex
 from sdsafe.errors import ConfigurationError, PolicyFormatError
-from sdsafe.gates.policy._strict import Strict, build
-from sdsafe.gates.policy._yaml import read_yaml
 from sdsafe.gates.policy.loader import load_policies
 
 if TYPE_CHECKING:

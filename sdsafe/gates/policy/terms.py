@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
 
 from pydantic import Field, model_validator
 
+from sdsafe._internal.documents import MAX_BYTES, read_yaml
+from sdsafe._internal.strict import Strict, build
 from sdsafe._internal.text.normalize import fold
 from sdsafe.errors import PolicyFormatError
-from sdsafe.gates.policy._strict import Strict, build
-from sdsafe.gates.policy._yaml import MAX_BYTES, read_yaml
 from sdsafe.gates.policy.model import Term, TermList
 
 if TYPE_CHECKING:

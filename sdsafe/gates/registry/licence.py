@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sdsafe.gates.registry._documents import Day, Line, Name, Strict
+from sdsafe._internal.strict import Day, Line, Name, Strict
 
 __all__ = [
     "COMMERCIAL",

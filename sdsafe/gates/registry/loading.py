@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
+from sdsafe._internal.documents import read_yaml
+from sdsafe._internal.strict import Line, Strict, build
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.core.request import ModelRef
 from sdsafe.errors import ConfigurationError, PolicyFormatError
-from sdsafe.gates.registry._documents import Line, Strict, build, read_document
 from sdsafe.gates.registry.licence import Licence, Restriction, Source, Verified  # noqa: TC001 - pydantic reads them
 from sdsafe.gates.registry.marketplace import MarketplaceFile
 from sdsafe.gates.registry.records import Record, Registry
@@ -207,7 +208,7 @@ def _overlap(one: str, other: str) -> bool:
 
 def _shipped(model: type[_File], name: str) -> _File:
     data = files("sdsafe_policies").joinpath("data", name).read_bytes()
-    return build(model, read_document(data, name), name)
+    return build(model, read_yaml(data, name), name)
 
 
 def _optional(path: Path) -> _RegistryFile | None:
@@ -220,7 +221,7 @@ def _optional(path: Path) -> _RegistryFile | None:
             f"{path.name}: the licence registry cannot be read: {error.strerror}",
             hint="Repair the file or its permissions; nothing is judged on facts half read.",
         ) from error
-    return build(_RegistryFile, read_document(data, path.name), path.name)
+    return build(_RegistryFile, read_yaml(data, path.name), path.name)
 
 
 def _once(file: str, key: str, ids: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdsafe.gates.registry._documents import Line, Name, Strict
+from sdsafe._internal.strict import Line, Name, Strict
 from sdsafe.gates.registry.licence import Source, Term
 
 __all__ = ["ForbiddenWords", "Marketplace", "MarketplaceFile", "Technical"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from sdsafe._internal.strict import Line, Name, Strict
 from sdsafe.core.request import AdapterRef, ModelRef
-from sdsafe.gates.registry._documents import Line, Name, Strict
 from sdsafe.gates.registry.licence import Licence, Restriction, Source, Term, Verified, weakest
 
 if TYPE_CHECKING:

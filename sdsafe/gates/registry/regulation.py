@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdsafe.gates.registry._documents import Day, Line, Name, Strict
+from sdsafe._internal.strict import Day, Line, Name, Strict
 from sdsafe.gates.registry.licence import Limit, Source, Term, Verified
 
 __all__ = ["Grace", "Measure", "Regulation", "RegulationFile"]

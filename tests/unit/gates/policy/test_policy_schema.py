@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from sdsafe.gates.policy._yaml import read_yaml
+from sdsafe._internal.documents import read_yaml
 from sdsafe.gates.policy.loader import available_packs
 from sdsafe.gates.policy.obligations import OBLIGATIONS
 from sdsafe.gates.policy.schema import json_schema

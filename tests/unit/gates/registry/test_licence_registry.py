@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sdsafe._internal.documents import MAX_BYTES, read_yaml
 from sdsafe.core.decisions import Effect
 from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef
 from sdsafe.errors import ConfigurationError, PolicyFormatError
-from sdsafe.gates.registry._documents import MAX_BYTES, read_document
 from sdsafe.gates.registry.gate import LicenceGate
 from sdsafe.gates.registry.loading import load_registry, load_regulations, user_registry
 from sdsafe.gates.registry.use import DeclaredUse
@@ -162,9 +162,9 @@ def test_what_does_not_fit_is_refused_with_its_place(load: Callable[..., Registr
 
 def test_a_huge_file_ends_quickly() -> None:
     with pytest.raises(PolicyFormatError, match="bytes"):
-        read_document(b"a: " + b"x" * MAX_BYTES, "big.yaml")
+        read_yaml(b"a: " + b"x" * MAX_BYTES, "big.yaml")
     with pytest.raises(PolicyFormatError):
-        read_document(b"[" * 4000, "deep.yaml")
+        read_yaml(b"[" * 4000, "deep.yaml")
 
 
 def test_a_registry_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sdsafe.errors import PolicyFormatError
 
-__all__ = ["Strict", "build"]
+__all__ = ["Day", "Line", "Name", "Strict", "build"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _TAG = re.compile(r"<.*>")
 _UNKNOWN_KEY = "unknown_key"
 _SHOWN = 60
 
+Line = Annotated[str, Field(min_length=1, max_length=600)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?$")]
+"""A day, or a month where the source says no more."""
+
 
 class Strict(BaseModel):
-    """Base of everything that is read from a pack: no coercion, no unknown keys, no change afterwards."""
+    """Base of everything that is read from a data file: no coercion, no unknown keys, no change afterwards."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -43,7 +48,7 @@ def build(model: type[_Model], value: object, file: str) -> _Model:
 
     Args:
         model: What it should be.
-        value: What ``read_yaml`` returned.
+        value: What ``documents.read_yaml`` returned.
         file: What to call the file in errors.
 
     Raises:

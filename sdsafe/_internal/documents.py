@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "read_yaml"]
 
 MAX_BYTES = 5_000_000
-"""Largest YAML file that is looked at; long term lists belong in text files beside it."""
+"""Largest YAML file that is looked at; long lists belong in text files beside it."""
 
 _MAX_DEPTH = 32
 _MAX_DIGITS = 18  # fits a signed 64-bit integer, in every reader
@@ -57,7 +57,7 @@ def read_yaml(data: bytes, file: str) -> object:
             key="",
             expected=f"at most {MAX_BYTES:,} bytes",
             found=f"{len(data):,} bytes",
-            hint="Move long term lists into .txt files beside the pack, one term a line.",
+            hint="Move long lists into files of their own.",
         )
     try:
         text = data.decode("utf-8-sig")
@@ -110,7 +110,8 @@ class _Builder:
     def _mapping(self) -> dict[str, object]:
         built: dict[str, object] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._value(event)
+            # A key that has parts is refused unread: keys within keys within keys would be no path to count.
+            key = self._value(event) if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) else None
             if not isinstance(key, str):
                 self._refuse("a string as key", "another type", event)
             self._path.append(key)
