@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sdsafe.errors import MissingExtraError
+from sdsafe.gates.policy._checked import read_checked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from sdsafe.gates.policy._checked import Checked
 
 __all__ = ["MAX_EXPRESSION", "Condition", "ConditionError", "Door", "facts_named"]
 
@@ -32,11 +35,27 @@ _HAS = re.compile(r"(?<![\w.])has\s*\(\s*([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)+)
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _UNREADABLE = re.compile(r"[\0\ud800-\udfff]")
 _LOOPS = {"exists", "all"}
-# What could run long, and what would take the types away that misspellings and mix-ups are found by.
-_REFUSED = {"map", "filter", "exists_one", "matches", "dyn", "type"}
+_REFUSED = {"map", "filter", "exists_one", "matches"}  # what could run long
+# Everything else that the library knows is refused with its types: what makes a double that is no number (which
+# compares as false), what compares unlike things, what knows dates.
+_ALLOWED = frozenset(
+    {"logical_and", "logical_or", "logical_not", "conditional", "not_strictly_false", "equals", "not_equals"}
+    | {
+        f"{order}_{kind}"
+        for order in ("less", "less_equals", "greater", "greater_equals")
+        for kind in ("bool", "int64", "double", "string")
+    }
+    | {f"{sum_}_{kind}" for sum_ in ("add", "subtract", "negate") for kind in ("int64", "double")}
+    | {"multiply_int64", "divide_int64", "modulo_int64", "int64_to_double", "add_string", "in_list", "index_list"}
+    | {"size_string", "string_size", "size_list", "list_size"}
+    | {"contains_string", "starts_with_string", "ends_with_string"}
+)
+_WORDS = (
+    "&& || ! ?: == != < <= > >= + - in has size contains startsWith endsWith exists all, and * / % of whole numbers"
+)
+_TYPES = frozenset(name for kind in ("bool", "int", "double", "string") for name in (kind, f"list({kind})"))
 # Texts of other forms end elsewhere than ``_TEXT`` thinks, and what stands in a comment is no part of the condition.
 _OTHER_TEXT = re.compile(r"\w\"\"|\"\"\"\"|'|\\|//")
-_LEADING_DOT = re.compile(r"(?:^|[^\w\s\])}\"])\s*\.\s*[A-Za-z_]")
 _MAX_LOOPS = 2
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '([^']*)'")
@@ -121,15 +140,22 @@ class Door:
             raise ConditionError(
                 "a condition, which is true or false", f"a value of type {compiled.return_type().name()}"
             )
+        _require_plain(read_checked(compiled.serialize()), names, self._facts)
         self._asked |= {name: f"{_KNOWN}.{name}" for name in names}
         return Condition(names, compiled, self._cel.Type.BOOL)
 
-    def activate(self, facts: Mapping[str, object]) -> Any:
-        """Return what the conditions that were compiled so far can be asked about."""
+    def activate(self, facts: Mapping[str, object], *, coming: Callable[[str], bool] | None = None) -> Any:
+        """Return what the conditions that were compiled so far can be asked about.
+
+        Args:
+            facts: What is known, by name.
+            coming: Says of a fact that is missing whether it may become known: then ``has`` of it is unknown too.
+        """
         given: dict[str, object] = {}
         for name, flag in self._asked.items():  # an activation costs by what it holds: only what is asked for goes in
             if name not in facts:
-                given[flag] = False
+                if coming is None or not coming(name):
+                    given[flag] = False
             elif _fits(value := facts[name], self._facts[name]):
                 given[flag] = True
                 given[name] = list(value) if isinstance(value, tuple) else value
@@ -171,14 +197,25 @@ def _require_modest(expression: str, bare: str) -> None:
         raise ConditionError(f"a condition without {', '.join(sorted(_REFUSED))}", refused[0])
     if _OTHER_TEXT.search(bare):
         raise ConditionError("texts in plain quotes, and no comment", repr(expression[:60]))
-    if _LEADING_DOT.search(bare):
-        raise ConditionError("facts by their names", "a name that begins with a dot")
     if sum(call in _LOOPS for call in calls) > _MAX_LOOPS:
         raise ConditionError(f"at most {_MAX_LOOPS} of exists and all", f"{sum(call in _LOOPS for call in calls)}")
     if _KNOWN in bare:
         raise ConditionError("has(FACT)", _KNOWN)
     if re.search(r"(?<![\w.])has\s*\(", _HAS.sub("", bare)):
         raise ConditionError("has() around the name of one fact", "has() around something else")
+
+
+def _require_plain(checked: Checked, names: tuple[str, ...], facts: Mapping[str, str]) -> None:
+    """Refuse functions and types that are not known to be harmless, and facts that are read in some hidden way."""
+    if other := sorted(checked.overloads - _ALLOWED):
+        raise ConditionError(f"nothing but {_WORDS}", other[0])
+    if not checked.types <= _TYPES:
+        raise ConditionError(
+            "truth values, numbers, texts, and lists of one of them", "a value or list of another type"
+        )
+    read = {name.removeprefix(f"{_KNOWN}.") for name in checked.names}
+    if hidden := sorted((read & facts.keys()) - set(names)):
+        raise ConditionError("facts by their plain names", hidden[0])
 
 
 def _fits(value: object, kind: str) -> bool:
@@ -189,7 +226,7 @@ def _fits(value: object, kind: str) -> bool:
         case "int":
             return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
         case "double":
-            return isinstance(value, float) and math.isfinite(value)
+            return _fits(value, "int") or (isinstance(value, float) and math.isfinite(value))
         case "list":
             return isinstance(value, list | tuple) and all(_fits(each, "string") for each in value)
         case _:

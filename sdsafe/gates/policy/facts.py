@@ -70,6 +70,10 @@ _ASSET_FACTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+_OF_FILES: Final = frozenset({Stage.OUTPUT, Stage.EXPORT})
+"""The stages where there is a file to ask about."""
+
+
 def answers_at(stage: Stage, category: Category) -> bool:
     """Say whether a category can be seen at a stage; what a picture is scored for is scored in inputs too."""
     if stage is Stage.EXPORT:
@@ -80,7 +84,7 @@ def answers_at(stage: Stage, category: Category) -> bool:
 def declared(stage: Stage, categories: Mapping[str, Category]) -> dict[str, str]:
     """Return every fact that rules of a stage may name, with its type."""
     facts = dict(FACTS)
-    if stage in {Stage.OUTPUT, Stage.EXPORT}:
+    if stage in _OF_FILES:
         facts |= _ASSET_FACTS
     for name, category in categories.items():
         if not answers_at(stage, category):
@@ -96,7 +100,7 @@ def declared(stage: Stage, categories: Mapping[str, Category]) -> dict[str, str]
 
 def known(stage: Stage, context: JudgementContext, seen: Seen, categories: Mapping[str, Category]) -> dict[str, object]:
     """Return the facts that are known, by their names."""
-    values = dict(_of_context(context))
+    values = dict(_of_context(context, with_asset=stage in _OF_FILES))
     for name, category in categories.items():
         if not answers_at(stage, category):
             continue
@@ -154,7 +158,7 @@ def _is_score(score: object) -> bool:
     return isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score) and 0 <= score <= 1
 
 
-def _of_context(context: JudgementContext) -> Iterator[tuple[str, object]]:
+def _of_context(context: JudgementContext, *, with_asset: bool) -> Iterator[tuple[str, object]]:
     request, house = context.request, context.organisation
     kind, _, marketplace = (request.intended_use or "").partition(":")
     stated: dict[str, object] = {f"request.{name}": text for name, text in request.texts()}
@@ -179,7 +183,7 @@ def _of_context(context: JudgementContext) -> Iterator[tuple[str, object]]:
     }
     if context.licence is not None:
         stated |= {f"licence.{name}": value for name, value in context.licence.items()}
-    if context.asset is not None:
+    if context.asset is not None and with_asset:
         asset = context.asset
         stated |= {
             "asset.media_type": asset.media_type,

@@ -82,7 +82,7 @@ class PackPolicy:
         errors: list[str] = []
         undecided: list[str] = []
         obligations: list[Obligation] = []
-        for each in self._answers(stage, context, results):
+        for each in self._answers(stage, context, results, ahead=True):
             if each.value is None:
                 (undecided if each.waits else errors).append(f"{each.loaded.pack.id}.{each.rule.id}: {each.problem}")
             if each.value or (each.value is None and not each.waits):
@@ -98,14 +98,18 @@ class PackPolicy:
             undecided=tuple(undecided),
         )
 
-    def _answers(self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult]) -> Iterator[_Answer]:
+    def _answers(
+        self, stage: Stage, context: JudgementContext, results: Sequence[CheckResult], *, ahead: bool = False
+    ) -> Iterator[_Answer]:
         seen = Seen(results, self._lexicon_version)
         for loaded in self._loaded.packs:
             for conditions in loaded.conditions:
                 if conditions.stage is not stage:
                     continue
                 facts = known(stage, context, seen, loaded.categories) | self._measured(results)
-                activation = conditions.door.activate(facts)
+                # Ahead of its stage, what is missing may only not be there yet: not even has() can be answered then.
+                coming = (lambda name: not _final([name], context)) if ahead else None
+                activation = conditions.door.activate(facts, coming=coming)
                 for rule, condition in conditions.rules:
                     value = condition.ask(activation)
                     problem = "" if value is not None else _problem(condition, facts, loaded)

@@ -276,3 +276,40 @@ def test_several_packs_judge_together_in_any_order(write_pack: Callable[..., Pat
         assert decision.effect is Effect.REVIEW
         assert sorted(rule.policy for rule in decision.fired) == ["mild", "strict"]
         assert [ref.id for ref in decision.policy] == names
+
+
+class TestAhead:
+    """What the rules of a later stage say already."""
+
+    def preview(self, write_pack: Callable[..., Path], when: str, context: JudgementContext = CONTEXT) -> Decision:
+        loaded = _loaded(write_pack, f"stage: export, when: '{when}', effect: review")
+        result = _result("lexicon", Stage.PROMPT, [_finding("rain")], version=loaded.lexicon_version)
+        return PackPolicy(loaded).preview(Stage.EXPORT, context, [result])
+
+    @pytest.mark.parametrize("when", ["true", "found.rain", "found.rain || score.gore > 0.5", "!has(use.kind)"])
+    def test_what_holds_whatever_comes_is_said(self, write_pack: Callable[..., Path], when: str) -> None:
+        decision = self.preview(write_pack, when)
+        assert (decision.effect, decision.undecided) == (Effect.REVIEW, ())
+
+    @pytest.mark.parametrize(
+        "when",
+        ["score.gore > 0.5", "asset.width < 9", "found.rain && found.logo", "has(score.gore)", "!has(score.gore)",
+         "!has(asset.width)", "has(asset.width) || !has(found.logo)"],
+    )  # fmt: skip
+    def test_what_waits_is_undecided_even_where_only_its_presence_is_asked_for(
+        self, write_pack: Callable[..., Path], when: str
+    ) -> None:
+        decision = self.preview(write_pack, when)
+        assert (decision.effect, decision.fired) == (Effect.ALLOW, ())
+        assert len(decision.undecided) == 1
+
+    def test_what_was_not_declared_never_comes(self, write_pack: Callable[..., Path]) -> None:
+        asks = 'use.kind == "private"'
+        decision = self.preview(write_pack, asks.replace('"', "''"))
+        assert (decision.effect, decision.errors) == (Effect.DENY, ("p.r0: use.kind is not known",))
+        private = JudgementContext(request=GenerationRequest(prompt="x", intended_use="private"))
+        assert self.preview(write_pack, asks.replace('"', "''"), private).effect is Effect.REVIEW
+        # Licences come when the registry is asked; once it was, what it does not know stays unknown.
+        assert self.preview(write_pack, "licence.known").undecided
+        asked = JudgementContext(request=GenerationRequest(prompt="x"), licence={})
+        assert self.preview(write_pack, "licence.known", asked).effect is Effect.DENY
