@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.pixels import Pixels
 
-__all__ = ["ENCODABLE", "MAX_BYTES", "MAX_PIXELS", "decode", "encode", "sniff"]
+__all__ = ["ENCODABLE", "MAX_BYTES", "MAX_PIXELS", "decode", "encode", "resize", "sniff"]
 
 MAX_PIXELS = 1 << 26
 """Default limit of width times height: 67 million, twice 8K. Decoding takes up to 10 bytes a pixel meanwhile."""
@@ -176,6 +176,19 @@ def encode(pixels: Pixels, media_type: str = "image/png", *, quality: int = 90) 
             hint="JPEG holds 65535 pixels a side, WebP 16383; PNG holds any size.",
         ) from error
     return buffer.getvalue()
+
+
+def resize(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Return ``pixels`` at another size, by Lanczos; a copy where the size is the same.
+
+    Raises:
+        AssetError: ``asset.not-pixels`` for anything but pixels.
+    """
+    if not is_pixels(pixels):
+        raise AssetError("what is to be scaled is not an (H, W, 3) uint8 array", code="asset.not-pixels")
+    if pixels.shape[:2] == (height, width):
+        return pixels.copy()
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
 
 
 def _ftyp_brands(data: bytes) -> set[bytes]:

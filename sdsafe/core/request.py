@@ -40,6 +40,7 @@ class Task(StrEnum):
 
     GENERATE = "generate"
     TRANSFORM = "transform"
+    VARY = "vary"
     INPAINT = "inpaint"
     OUTPAINT = "outpaint"
     UPSCALE = "upscale"

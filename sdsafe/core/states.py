@@ -30,6 +30,7 @@ __all__ = [
     "Asset",
     "Cleared",
     "Encoded",
+    "EncodedText",
     "Execution",
     "Generated",
     "InReview",
@@ -77,6 +78,27 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedText:
+    """What one text encoder read of one text of the request. It is as secret as the text itself."""
+
+    field: str
+    """Name of the request's field."""
+    encoder: str
+    """Name of the pipeline's component that cuts it into tokens."""
+    tokens: int
+    """Of the whole text, without those that mark begin and end."""
+    limit: int
+    """How many of them the encoder reads."""
+    text: str = field(repr=False)
+    """The text up to the last token that is read, which may end within a word; spelt as it was given."""
+
+    @property
+    def cut(self) -> bool:
+        """Say whether the encoder did not read all of it."""
+        return self.tokens > self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """What actually ran: enough to repeat it."""
 
@@ -90,6 +112,8 @@ class Execution:
     """Name to version."""
     threads: int
     ms: float
+    encoded: tuple[EncodedText, ...] = ()
+    """The effective prompt, for encoders whose limit is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,6 +6,7 @@ refused prompt costs milliseconds.
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -13,27 +14,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from sdsafe.core.digests import pixels_sha256
+from sdsafe.core.request import Task
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
-from sdsafe.generation import parameters
+from sdsafe.generation import enlarging, parameters
 from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device, resolve_dtype
 from sdsafe.generation.families import family_of
 from sdsafe.generation.hub import Hub, silence
 from sdsafe.generation.identity import TINY, Locator, expect, model_digest
 from sdsafe.generation.schedulers import choose
+from sdsafe.generation.tasks import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sdsafe.core.places import Places
     from sdsafe.core.request import GenerationRequest, ModelRef
-    from sdsafe.core.states import Admitted
+    from sdsafe.core.states import Admitted, EncodedText
     from sdsafe.generation._engine import Engine, Rendered
     from sdsafe.generation.devices import Device
     from sdsafe.generation.identity import Located
     from sdsafe.protocols import Watch
 
 __all__ = ["DiffusersGenerator"]
+
+_log = logging.getLogger(__name__)
 
 
 class DiffusersGenerator:
@@ -87,30 +92,40 @@ class DiffusersGenerator:
 
     def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
         """Fill in what the caller left open and validate; see ``Generator.resolve``."""
+        if request.task is Task.UPSCALE:
+            return enlarging.resolve(request)
         return parameters.resolve(request, self.__locator.locate(request.model))
 
     def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
         """Yield one ``Generated`` per asset id; see ``Generator.generate``."""
         request = admitted.request
+        if request.task is Task.UPSCALE:
+            yield enlarging.enlarge(admitted, watch)
+            return
         located = self.__locator.locate(request.model)
         parameters.resolve(request, located)  # for its checks: nothing reaches a model that did not pass them here
+        canvas = lay_out(request, located.defaults.multiple)
         loaded = self.__acquire(located)
-        arguments = parameters.call_arguments(request, loaded.engine.pipeline, loaded.engine.accepted)
-        seed, size, name = request.seed, request.size, request.scheduler
-        if seed is None or size is None or name is None:
-            raise RequestError("the request is not resolved: seed, size or scheduler is open")
+        engine = loaded.engine
+        arguments = parameters.call_arguments(request, engine.pipeline, engine.accepted(canvas.kind), canvas.size)
+        seed, name = request.seed, request.scheduler
+        if seed is None or name is None:
+            raise RequestError("the request is not resolved: seed or scheduler is open")
         scheduler = choose(name, located.defaults.own_scheduler)
         for index, asset_id in enumerate(admitted.asset_ids):
-            rendered = loaded.engine.render(
-                arguments, seed=seed + index, size=size, scheduler=scheduler, step=_follow(watch, index)
+            rendered = engine.render(
+                arguments, canvas=canvas, seed=seed + index, scheduler=scheduler, step=_follow(watch, index)
             )
+            if index == 0:
+                _warn_of_cuts(rendered.encoded)
+            pixels = canvas.finish(rendered.pixels)
             yield Generated(
                 admitted=admitted,
                 index=index,
                 asset_id=asset_id,
                 seed=seed + index,
-                pixels=rendered.pixels,
-                pixels_sha256=pixels_sha256(rendered.pixels),
+                pixels=pixels,
+                pixels_sha256=pixels_sha256(pixels),
                 execution=_execution(loaded, rendered),
             )
 
@@ -186,6 +201,19 @@ def _follow(watch: Watch | None, index: int) -> Callable[[int, int], None]:
     return step
 
 
+def _warn_of_cuts(encoded: tuple[EncodedText, ...]) -> None:
+    """Say which texts the model does not read to the end; never what stands in them."""
+    for each in encoded:
+        if each.cut:
+            _log.warning(
+                "%s was cut: %s reads %d of its %d tokens, the rest has no effect on the picture",
+                each.field,
+                each.encoder,
+                each.limit,
+                each.tokens,
+            )
+
+
 def _execution(loaded: _Loaded, rendered: Rendered) -> Execution:
     from sdsafe.generation import _engine
 
@@ -198,6 +226,7 @@ def _execution(loaded: _Loaded, rendered: Rendered) -> Execution:
         libraries=_engine.libraries(),
         threads=_engine.threads(),
         ms=rendered.ms,
+        encoded=rendered.encoded,
     )
 
 

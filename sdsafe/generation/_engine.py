@@ -1,6 +1,7 @@
 """The pipe itself: the only module that loads and calls diffusers pipelines.
 
-An ``Engine`` keeps its pipe in a closure. It takes plain values, gives back checked pixels, and is used by one
+An ``Engine`` keeps its pipe in a closure. Pipelines for pictures that go in are made of the same components, when
+they are first asked for. It takes plain values, gives back checked pixels, and is used by one
 thread at a time: pipelines and schedulers keep state between steps.
 """
 
@@ -21,14 +22,17 @@ from sdsafe.core.pixels import Pixels, is_pixels
 from sdsafe.errors import GenerationError, RequestError, SdsafeError
 from sdsafe.generation.devices import Probe
 from sdsafe.generation.schedulers import config_digest
+from sdsafe.generation.tasks import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sdsafe.core.request import Size
+    from sdsafe.core.states import EncodedText
     from sdsafe.generation.devices import Device
     from sdsafe.generation.identity import Model
     from sdsafe.generation.schedulers import SchedulerChoice
+    from sdsafe.generation.tasks import Canvas
 
 # transformers warns, once per image processor, that torchvision is absent. There is no build of it to pin that fits
 # every torch, diffusers falls back to Pillow, and text to image uses none of them. Nothing else is filtered.
@@ -39,6 +43,9 @@ logging.getLogger("transformers.utils.import_utils").addFilter(
 import diffusers  # noqa: E402 - after the filter, which must be there when it imports transformers
 import torch  # noqa: E402 - beside diffusers
 import transformers  # noqa: E402 - beside diffusers
+from PIL import Image  # noqa: E402 - what every pipeline takes as a picture; files are decoded elsewhere
+
+from sdsafe.generation._encoding import encoded_texts  # noqa: E402 - beside transformers
 
 __all__ = ["Engine", "Rendered", "Step", "libraries", "load", "probe", "set_threads", "threads"]
 
@@ -61,13 +68,15 @@ class Rendered:
     scheduler: str
     """Class name."""
     scheduler_digest: str
+    encoded: tuple[EncodedText, ...]
+    """What the text encoders read."""
     ms: float
 
 
 class Engine:
     """Owns one pipe. No attribute leads to it; it can be neither copied nor pickled."""
 
-    __slots__ = ("__render", "accepted", "pipeline")
+    __slots__ = ("__pipes", "__render", "pipeline")
 
     def __init__(self, pipe: Any, device: Device) -> None:
         """Take over ``pipe``: strip it of its own checks and marks, and move it to ``device``."""
@@ -78,16 +87,23 @@ class Engine:
             pipe.to(device.torch)
         self.pipeline: str = type(pipe).__name__
         """Class name."""
-        self.accepted: frozenset[str] = frozenset(inspect.signature(type(pipe).__call__).parameters) - {"self"}
-        """Names in its call signature."""
-        self.__render = _renderer(pipe)
+        self.__pipes = _pipes(pipe)
+        self.__render = _renderer(pipe, self.__pipes)
+
+    def accepted(self, kind: Kind) -> frozenset[str]:
+        """Return the names in the call signature of the class that goes this way.
+
+        Raises:
+            RequestError: The model has no class for it.
+        """
+        return _accepted(self.__pipes(kind))
 
     def render(
         self,
         arguments: Mapping[str, Any],
         *,
+        canvas: Canvas,
         seed: int,
-        size: Size,
         scheduler: SchedulerChoice,
         step: Callable[[int, int], None],
     ) -> Rendered:
@@ -95,8 +111,9 @@ class Engine:
 
         Args:
             arguments: Call arguments that ``parameters.call_arguments`` has checked.
+            canvas: Which way it goes, the pictures that go in, and the size that the result measures before it is
+                finished.
             seed: Of a fresh CPU generator, so that it means the same on every device.
-            size: What the result must measure.
             scheduler: Built anew from the pipe's own configuration.
             step: Called after every step; what it raises ends the run, and there is no image.
 
@@ -104,7 +121,7 @@ class Engine:
             RequestError: The scheduler does not fit the model.
             GenerationError: Out of memory, NaN or infinity in the output, or anything else that went wrong.
         """
-        return self.__render(arguments, seed, size, scheduler, step)
+        return self.__render(arguments, canvas, seed, scheduler, step)
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """Refuse: a copy would be a pipe without its lock."""
@@ -182,42 +199,113 @@ def _set_aside(pipe: Any) -> None:
     pipe.set_progress_bar_config(disable=True)
 
 
-def _renderer(pipe: Any) -> Callable[..., Rendered]:
+def _pipes(pipe: Any) -> Callable[[Kind], Any]:
+    """Return what gives the pipe of each kind: made of the very components of ``pipe``, once."""
+    makers = {
+        Kind.IMAGE: diffusers.AutoPipelineForImage2Image,
+        Kind.INPAINTING: diffusers.AutoPipelineForInpainting,
+    }
+    made = {Kind.TEXT: pipe}
+    making = threading.Lock()
+
+    def of(kind: Kind) -> Any:
+        with making:
+            if kind not in made:
+                made[kind] = _derived(pipe, makers[kind], kind)
+            return made[kind]
+
+    return of
+
+
+def _derived(pipe: Any, maker: Any, kind: Kind) -> Any:
+    known = inspect.signature(type(pipe).__init__).parameters
+    switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
+    try:
+        with _translated("prepared for pictures that go in"):
+            derived = maker.from_pipe(pipe, **switches)
+    except GenerationError as error:
+        if "AutoPipeline can't find" not in str(error.__cause__):
+            raise
+        raise RequestError(
+            f"{type(pipe).__name__} has no class for {kind.value} in the installed diffusers",
+            code="request.task",
+            hint="Choose a model of another family, such as Stable Diffusion XL.",
+        ) from error
+    _set_aside(derived)
+    return derived
+
+
+def _accepted(pipe: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(type(pipe).__call__).parameters) - {"self"}
+
+
+def _pictures(canvas: Canvas) -> dict[str, Any]:
+    given = (("image", canvas.image), ("mask_image", canvas.mask))
+    return {name: Image.fromarray(pixels) for name, pixels in given if pixels is not None}
+
+
+def _renderer(first: Any, pipes: Callable[[Kind], Any]) -> Callable[..., Rendered]:
+    """Return what runs a pipe. One lock for all pipes of a model: they share their components."""
     lock = threading.Lock()
-    overflow = _watch_for_overflow(pipe)
-    accepted = frozenset(inspect.signature(type(pipe).__call__).parameters)
-    own = pipe.scheduler
+    overflow = _watch_for_overflow(first)
+    own = first.scheduler
 
     def render(
-        arguments: Mapping[str, Any], seed: int, size: Size, choice: SchedulerChoice, step: Callable[[int, int], None]
+        arguments: Mapping[str, Any],
+        canvas: Canvas,
+        seed: int,
+        choice: SchedulerChoice,
+        step: Callable[[int, int], None],
     ) -> Rendered:
+        pipe, pictures = pipes(canvas.kind), _pictures(canvas)
         with lock:
             started = time.perf_counter()
             overflow.clear()
             pipe.scheduler = _scheduler(own, choice)
             scheduler = pipe.scheduler
+            given = {**arguments, **pictures, **_fixed(_accepted(pipe), step)}
             try:
-                with _translated("run", quiet=True):
-                    output = pipe(
-                        **arguments, **_fixed(accepted, step), generator=torch.Generator("cpu").manual_seed(seed)
-                    )
+                with _translated("run", quiet=True), _inpaintable(pipe, pictures):
+                    encoded = encoded_texts(pipe, arguments)  # tokenizers, too, serve one thread at a time
+                    output = pipe(**given, generator=torch.Generator("cpu").manual_seed(seed))
             finally:
                 pipe.scheduler = own
                 pipe.maybe_free_model_hooks()
-            pixels = _pixels(getattr(output, "images", None), size, overflowed=bool(overflow))
+            pixels = _pixels(getattr(output, "images", None), canvas.size, overflowed=bool(overflow))
             return Rendered(
                 pixels=pixels,
                 scheduler=type(scheduler).__name__,
                 scheduler_digest=config_digest(scheduler.config),
+                encoded=encoded,
                 ms=(time.perf_counter() - started) * 1000,
             )
 
     return render
 
 
+@contextmanager
+def _inpaintable(pipe: Any, pictures: Mapping[str, Any]) -> Iterator[None]:
+    """Let the inpainting class run on models whose latents have neither 4 nor 9 channels.
+
+    It refuses by channel number what it handles for any: it blends with the picture outside the mask.
+    """
+    unet: Any = getattr(pipe, "unet", None)
+    channels = unet.config.in_channels if unet is not None and "mask_image" in pictures else None
+    if channels in {None, 4, 9}:
+        yield
+        return
+    unet.register_to_config(in_channels=4)
+    try:
+        yield
+    finally:
+        unet.register_to_config(in_channels=channels)
+
+
 def _fixed(accepted: frozenset[str], step: Callable[[int, int], None]) -> dict[str, Any]:
     """Return the call arguments that no caller may choose."""
-    fixed: dict[str, Any] = {"num_images_per_prompt": 1, "output_type": "np", "return_dict": True}
+    fixed: dict[str, Any] = {"output_type": "np", "return_dict": True}
+    if "num_images_per_prompt" in accepted:
+        fixed["num_images_per_prompt"] = 1
 
     def on_step_end(pipe: Any, index: int, _timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
         step(index + 1, max(index + 1, getattr(pipe, "num_timesteps", None) or 0))

@@ -1,4 +1,4 @@
-"""What each family of text-to-image pipelines may be told, and what none of them may be told.
+"""What each family of image pipelines may be told, and what none of them may be told.
 
 Every call parameter has one role. Names are classified here once for all pipelines; a family says which texts and
 numbers it takes and what its defaults are. A class that no family names gets the careful generic one, which
@@ -13,7 +13,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from sdsafe.core.request import TEXT_FIELDS, Size
+from sdsafe.core.request import TEXT_FIELDS, Size, Task
 from sdsafe.errors import RequestError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.request import Scalar
 
-__all__ = ["FAMILIES", "Bounds", "Family", "Parameter", "Role", "check_parameters", "classify", "family_of"]
+__all__ = ["FAMILIES", "Bounds", "Family", "Parameter", "Role", "check_parameters", "classify", "family_of", "is_ours"]
 
 
 class Role(StrEnum):
@@ -32,7 +32,9 @@ class Role(StrEnum):
     NUMERIC = "numeric"
     """A number or switch that changes neither what is checked nor where the output goes."""
     IMAGE = "image"
-    """A picture: needs the input gate."""
+    """A picture: comes in as an input of the request, which goes through the input gate."""
+    OURS = "ours"
+    """Carried out by sdsafe before and after the pipeline, which never sees it."""
     FORBIDDEN = "forbidden"
     """Leads past a check, into the pipe, or away from what the manifest records."""
 
@@ -78,6 +80,10 @@ def _number(kind: type[int | float | bool], least: float = 0, most: float = 1) -
     return Parameter(Role.NUMERIC, bounds=Bounds(kind, least, most))
 
 
+def _ours(kind: type[int | float | bool], least: float = 0, most: float = 1) -> Parameter:
+    return Parameter(Role.OURS, bounds=Bounds(kind, least, most))
+
+
 def _no(why: str) -> Parameter:
     return Parameter(Role.FORBIDDEN, why)
 
@@ -91,8 +97,9 @@ _CALLBACK = _no("callbacks reach the latents and the pipe; follow progress with 
 _LAYERS = _no("it reaches into the layers of the model")
 _SCHEDULE = _no("the schedule follows from scheduler and steps, which are recorded")
 _DERIVED = _no("it is derived from size")
-_STAGES = _no("it belongs to a part of the pipeline that text to image does not run")
-_IMAGE = Parameter(Role.IMAGE, "pictures need the input gate, and text to image takes none")
+_PASTED = _no("sdsafe itself pads pictures and pastes back what is outside the mask")
+_STAGES = _no("it belongs to a part of the pipeline that is not run here")
+_IMAGE = Parameter(Role.IMAGE, "pictures need the input gate: image and mask are inputs of the request")
 
 _EXACT: Mapping[str, Parameter] = {
     **{name: _field(name) for name in TEXT_FIELDS},
@@ -121,20 +128,66 @@ _EXACT: Mapping[str, Parameter] = {
     "proportional_attn": _number(bool),
     "use_kv_cache": _number(bool),
     "use_resolution_binning": _number(bool),
+    "strength": _number(float, 0.01, 1),
+    "aesthetic_score": _number(float, 0, 10),
+    "negative_aesthetic_score": _number(float, 0, 10),
+    "cfg_normalize": _number(bool),
+    # Ours; no pipeline has parameters of these names, by test.
+    "paste_back": _ours(bool),
+    "pad_left": _ours(int, 0, 4096),
+    "pad_top": _ours(int, 0, 4096),
+    "pad_right": _ours(int, 0, 4096),
+    "pad_bottom": _ours(int, 0, 4096),
+    "scale": _ours(int, 2, 8),
 }
+
+_OF_TASK: Mapping[Task, frozenset[str]] = {
+    Task.TRANSFORM: frozenset({"strength"}),
+    Task.VARY: frozenset({"strength"}),
+    Task.INPAINT: frozenset({"strength", "paste_back"}),
+    Task.OUTPAINT: frozenset({"strength", "paste_back", "pad_left", "pad_top", "pad_right", "pad_bottom"}),
+    Task.UPSCALE: frozenset({"scale"}),
+}
+"""What tasks take besides; with pictures that go in, ``_WITH_PICTURES`` are known to some classes."""
+
+_WITH_PICTURES = frozenset({"strength", "aesthetic_score", "negative_aesthetic_score", "cfg_normalize"})
 
 _PATTERNS: tuple[tuple[Parameter, tuple[str, ...]], ...] = (
     (_EMBEDS, ("*_embeds*", "pooled_*", "*_pooled*", "*attention_mask*", "prior_token*", "text_encoder_out_layers")),
     (_LATENTS, ("latents", "*_latents*", "image_noise_*", "video_noise_*")),
     (_UNSEEN, ("negative_prompt_*", "system_prompt", "complex_human_instruction")),
-    (_REWRITES, ("*prompt_upsampling*", "caption_upsample*", "clean_caption", "skip_text_*", "tokenizer_max_length")),
-    (_OUTPUT, ("output_type", "return_dict", "return_index", "output_resolution", "denoising_end")),
+    (
+        _REWRITES,
+        (
+            "*prompt_upsampling*",
+            "caption_upsample*",
+            "clean_caption",
+            "skip_text_*",
+            "tokenizer_max_length",
+            "use_en_prompt",
+        ),
+    ),
+    (_OUTPUT, ("output_type", "return_dict", "return_index", "output_resolution", "denoising_end", "layers")),
     (_CALLBACK, ("*callback*",)),
     (_IMAGE, ("image", "images", "*_image", "mask_*", "ip_adapter*", "control*", "guess_mode", "source_image*")),
     (_LAYERS, ("*attention_kwargs", "kwargs", "skip_guidance_layers")),
     (_SCHEDULE, ("timesteps", "*_timesteps", "sigmas", "guidance_schedule", "std", "*_steps_list")),
-    (_DERIVED, ("*original_size", "*target_size", "*crops_coords*", "max_area", "_auto_resize")),
-    (_STAGES, ("prior_*", "decoder_*", "*video*", "num_frames", "*_chunk", "history_sizes", "*first_frame", "*zero_*")),
+    (_DERIVED, ("*original_size", "*target_size", "*crops_coords*", "max_area", "_auto_resize", "resolution")),
+    (_PASTED, ("padding_mask_crop",)),
+    (
+        _STAGES,
+        (
+            "denoising_start",
+            "prior_*",
+            "decoder_*",
+            "*video*",
+            "num_frames",
+            "*_chunk",
+            "history_sizes",
+            "*first_frame",
+            "*zero_*",
+        ),
+    ),
 )
 
 
@@ -144,6 +197,12 @@ def classify(name: str) -> Parameter | None:
     if exact is not None:
         return exact
     return next((role for role, patterns in _PATTERNS if any(fnmatchcase(name, p) for p in patterns)), None)
+
+
+def is_ours(name: str) -> bool:
+    """Say whether sdsafe itself carries out the parameter ``name``."""
+    exact = _EXACT.get(name)
+    return exact is not None and exact.role is Role.OURS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +215,8 @@ class Family:
     texts: tuple[str, ...] = TEXT_FIELDS
     numbers: frozenset[str] | None = None
     """Numeric parameters that it takes; None: whichever the class's call signature has."""
+    with_pictures: frozenset[str] = frozenset()
+    """Those that it takes besides where a picture goes in."""
     size: Size
     steps: int
     guidance: float
@@ -177,6 +238,7 @@ FAMILIES: tuple[Family, ...] = (
         classes=("StableDiffusionXL*",),
         texts=("prompt", "prompt_2", "negative_prompt"),
         numbers=frozenset({"eta", "guidance_rescale", "clip_skip"}),
+        with_pictures=frozenset({"aesthetic_score", "negative_aesthetic_score"}),
         size=_LARGE,
         steps=30,
         guidance=5.0,
@@ -274,7 +336,11 @@ def family_of(pipeline: str) -> Family:
 
 
 def check_parameters(
-    parameters: Mapping[str, Scalar], pipeline: str, accepted: Collection[str] | None = None
+    parameters: Mapping[str, Scalar],
+    pipeline: str,
+    accepted: Collection[str] | None = None,
+    *,
+    task: Task = Task.GENERATE,
 ) -> dict[str, Scalar]:
     """Return the further call arguments of a request, each known to be harmless and in range.
 
@@ -282,22 +348,32 @@ def check_parameters(
         parameters: Name to value.
         pipeline: Class name of the pipeline.
         accepted: Names in the call signature of the class, once it is loaded; None before that.
+        task: What is made; a parameter of another task is unknown.
 
     Raises:
         RequestError: A parameter is forbidden, unknown, out of range, or not one of this pipeline's.
     """
-    allowed = _allowed(pipeline, accepted)
+    allowed = _allowed(pipeline, accepted, task)
     return {name: _checked(name, value, pipeline, allowed) for name, value in parameters.items()}
 
 
-def _allowed(pipeline: str, accepted: Collection[str] | None) -> frozenset[str]:
-    family = family_of(pipeline)
+def _allowed(pipeline: str, accepted: Collection[str] | None, task: Task) -> frozenset[str]:
+    of_task = _OF_TASK.get(task, frozenset())
+    if task is Task.UPSCALE:
+        return of_task
+    ours = frozenset(name for name in of_task if _EXACT[name].role is Role.OURS)
+    allowed = _numbers(family_of(pipeline), pipeline) | of_task
+    if task is not Task.GENERATE:
+        allowed |= _WITH_PICTURES if family_of(pipeline).numbers is None else family_of(pipeline).with_pictures
+    return allowed if accepted is None else (allowed & frozenset(accepted)) | ours
+
+
+def _numbers(family: Family, pipeline: str) -> frozenset[str]:
     numeric = frozenset(name for name, parameter in _EXACT.items() if parameter.role is Role.NUMERIC)
-    allowed = numeric if family.numbers is None else family.numbers
+    allowed = numeric - _WITH_PICTURES if family.numbers is None else family.numbers
     if "PAG" in pipeline:
         allowed |= {"pag_scale", "pag_adaptive_scale"}
-    allowed -= {family.guidance_parameter}
-    return allowed if accepted is None else allowed & frozenset(accepted)
+    return allowed - {family.guidance_parameter}
 
 
 def _checked(name: str, value: Scalar, pipeline: str, allowed: frozenset[str]) -> Scalar:

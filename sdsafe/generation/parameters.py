@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sdsafe.core.request import Size, Task
 from sdsafe.errors import RequestError
-from sdsafe.generation.families import check_parameters, family_of
+from sdsafe.generation.families import check_parameters, family_of, is_ours
 from sdsafe.generation.schedulers import choose
+from sdsafe.generation.tasks import resolve_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.request import GenerationRequest, Scalar
     from sdsafe.generation.families import Family
     from sdsafe.generation.identity import Located
 
@@ -44,9 +45,15 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
         RequestError: An argument is unknown, out of range or not allowed for this model's family.
     """
     family, defaults = family_of(located.pipeline), located.defaults
-    _check_task(request)
+    _check_adapters(request)
     _check_texts(request, family)
-    size = _checked_size(request.size or defaults.size, defaults.multiple)
+    request = resolve_pictures(request)
+    # A picture that goes in is padded to what the model needs; a picture from text alone has no edges to repeat.
+    multiple = defaults.multiple if request.task is Task.GENERATE else 1
+    size = _checked_size(request.size or defaults.size, multiple)
+    steps = _whole("steps", defaults.steps if request.steps is None else request.steps, 1, MAX_STEPS)
+    further = check_parameters(request.parameters, located.pipeline, task=request.task)
+    _check_strength(further.get("strength"), steps)
     name = request.scheduler or defaults.scheduler
     choose(name, defaults.own_scheduler)
     count = _whole("count", request.count, 1, MAX_COUNT)
@@ -56,31 +63,37 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
         request,
         model=located.ref,
         size=size,
-        steps=_whole("steps", defaults.steps if request.steps is None else request.steps, 1, MAX_STEPS),
+        steps=steps,
         guidance=_guidance(defaults.guidance if request.guidance is None else request.guidance),
         scheduler=name,
-        parameters=check_parameters(request.parameters, located.pipeline),
+        parameters=further,
     )
 
 
-def call_arguments(request: GenerationRequest, pipeline: str, accepted: Collection[str]) -> dict[str, Any]:
+def call_arguments(
+    request: GenerationRequest, pipeline: str, accepted: Collection[str], size: Size | None = None
+) -> dict[str, Any]:
     """Return what the caller contributes to the call of the pipeline: texts, size, steps, guidance, numbers.
 
     Args:
         request: A resolved request.
         pipeline: Class name of the pipeline.
-        accepted: Names in the call signature of that class.
+        accepted: Names in the call signature of the class that goes the way of the task.
+        size: That the model works at, where it is not that of the result.
 
     Raises:
         RequestError: The class does not take something that the request states, or the request is not resolved.
     """
     family = family_of(pipeline)
-    if request.size is None or request.steps is None or request.guidance is None or request.seed is None:
+    size = size or request.size
+    if size is None or request.steps is None or request.guidance is None or request.seed is None:
         raise RequestError("the request is not resolved: size, steps, guidance or seed is open")
+    sides = {"width": size.width, "height": size.height}
+    if request.task is not Task.GENERATE:  # some classes take them from the picture
+        sides = {name: side for name, side in sides.items() if name in accepted}
     arguments: dict[str, Any] = {
         **dict(request.texts()),
-        "width": request.size.width,
-        "height": request.size.height,
+        **sides,
         "num_inference_steps": request.steps,
         family.guidance_parameter: request.guidance,
     }
@@ -91,7 +104,8 @@ def call_arguments(request: GenerationRequest, pipeline: str, accepted: Collecti
             code="request.parameter",
             hint="Leave it out of the request, or choose another model.",
         )
-    return arguments | check_parameters(request.parameters, pipeline, accepted)
+    further = check_parameters(request.parameters, pipeline, accepted, task=request.task)
+    return arguments | {name: value for name, value in further.items() if not is_ours(name)}
 
 
 def check_text(name: str, text: object) -> None:
@@ -118,19 +132,22 @@ def check_text(name: str, text: object) -> None:
         )
 
 
-def _check_task(request: GenerationRequest) -> None:
-    if request.task is not Task.GENERATE or request.inputs:
-        raise RequestError(
-            f"the task {request.task.value!r} with {len(request.inputs)} input pictures cannot be carried out: "
-            "this generator makes pictures from text alone",
-            code="request.task",
-            hint="Use task generate without inputs.",
-        )
+def _check_adapters(request: GenerationRequest) -> None:
     if request.adapters:
         raise RequestError(
             "adapters (LoRA, ControlNet) cannot be loaded by this generator",
             code="request.adapter",
             hint="Merge the adapter into a model folder, or leave it out.",
+        )
+
+
+def _check_strength(strength: Scalar | None, steps: int) -> None:
+    """Refuse what would run no step at all: diffusers runs ``int(steps * strength)`` of them."""
+    if strength is not None and int(steps * float(strength)) < 1:
+        raise RequestError(
+            f"strength {strength} of {steps} steps leaves nothing to do",
+            code="request.parameter",
+            hint="Use a higher strength or more steps: their product must be at least 1.",
         )
 
 

@@ -213,6 +213,7 @@ def test_09_a_pipe_that_brings_its_own_mark_and_checker() -> None:
     from sdsafe.generation import _engine, _tiny
     from sdsafe.generation.devices import resolve_device
     from sdsafe.generation.schedulers import choose
+    from sdsafe.generation.tasks import Canvas, Kind
 
     class Theirs:
         def __call__(self, *_: object, **__: object) -> object:
@@ -226,9 +227,9 @@ def test_09_a_pipe_that_brings_its_own_mark_and_checker() -> None:
     assert (pipe.safety_checker, pipe.watermark, pipe.watermarker) == (None, None, None)
     arguments = {"prompt": "waves", "width": 256, "height": 256, "num_inference_steps": 1}
     scheduler = choose("ddim", "DDIMScheduler")
-    rendered = engine.render(
-        arguments, seed=1, size=Size(width=256, height=256), scheduler=scheduler, step=lambda _number, _total: None
-    )
+    size = Size(width=256, height=256)
+    canvas = Canvas(kind=Kind.TEXT, size=size, result=size)
+    rendered = engine.render(arguments, canvas=canvas, seed=1, scheduler=scheduler, step=lambda _number, _total: None)
     assert rendered.pixels.shape == (256, 256, 3)
 
 

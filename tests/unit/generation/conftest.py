@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sdsafe._internal import images
 from sdsafe.core.decisions import Decision, Effect
 from sdsafe.core.ids import AssetId
-from sdsafe.core.request import GenerationRequest, ModelRef, PromptDisclosure, Size
+from sdsafe.core.request import GenerationRequest, InputImage, ModelRef, PromptDisclosure, Size
 from sdsafe.core.states import Admitted, PromptOpening
 from sdsafe.generation._diffusers import DiffusersGenerator
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from sdsafe.core.pixels import Pixels
     from sdsafe.core.states import Generated
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -80,6 +82,69 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny-sd"
     _tiny.build().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sdxl(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
+    import torch
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+    torch.manual_seed(0)
+    tokenizer = CLIPTokenizer.from_pretrained(tiny_folder / "tokenizer")
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, projection_dim=32, eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    unet = UNet2DConditionModel(
+        sample_size=8, layers_per_block=1, block_out_channels=(32, 64), norm_num_groups=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=64, attention_head_dim=8, addition_embed_type="text_time", addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=80, transformer_layers_per_block=1,
+    )  # fmt: skip
+    pipe = StableDiffusionXLPipeline(
+        vae=AutoencoderKL.from_pretrained(tiny_folder / "vae"), unet=unet,
+        text_encoder=CLIPTextModel(config), text_encoder_2=CLIPTextModelWithProjection(config),
+        tokenizer=tokenizer, tokenizer_2=tokenizer, scheduler=EulerDiscreteScheduler(), add_watermarker=False,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("xl") / "tiny-xl"
+    pipe.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def sixteen_channels(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
+    """A Stable Diffusion pipeline whose latents have 16 channels, as those of `builtin:scenes` have."""
+    import torch
+    from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+
+    from sdsafe.generation import _tiny
+
+    tiny = _tiny.build()
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel.from_config({**tiny.unet.config, "in_channels": 16, "out_channels": 16})
+    vae = AutoencoderKL.from_config({**tiny.vae.config, "latent_channels": 16})
+    pipe = StableDiffusionPipeline(
+        unet=unet, vae=vae, text_encoder=tiny.text_encoder, tokenizer=tiny.tokenizer, scheduler=tiny.scheduler,
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("sixteen") / "tiny-sixteen"
+    pipe.save_pretrained(folder)
+    return str(folder)
+
+
+def _picture(role: str, pixels: Pixels) -> InputImage:
+    data = images.encode(pixels)
+    return InputImage(
+        role=role, pixels=pixels, sha256=hashlib.sha256(data).hexdigest(), media_type="image/png", data=data
+    )
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., InputImage]:
+    """Return what makes an input picture of pixels."""
+    return _picture
 
 
 @pytest.fixture

@@ -88,35 +88,6 @@ def broken_folder(copied: Path) -> Callable[[str, str, float], str]:
     return make
 
 
-@pytest.fixture(scope="module")
-def sdxl(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
-    import torch
-    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
-
-    torch.manual_seed(0)
-    tokenizer = CLIPTokenizer.from_pretrained(tiny_folder / "tokenizer")
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=4, projection_dim=32, eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    unet = UNet2DConditionModel(
-        sample_size=8, layers_per_block=1, block_out_channels=(32, 64), norm_num_groups=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=64, attention_head_dim=8, addition_embed_type="text_time", addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=80, transformer_layers_per_block=1,
-    )  # fmt: skip
-    pipe = StableDiffusionXLPipeline(
-        vae=AutoencoderKL.from_pretrained(tiny_folder / "vae"), unet=unet,
-        text_encoder=CLIPTextModel(config), text_encoder_2=CLIPTextModelWithProjection(config),
-        tokenizer=tokenizer, tokenizer_2=tokenizer, scheduler=EulerDiscreteScheduler(), add_watermarker=False,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("xl") / "tiny-xl"
-    pipe.save_pretrained(folder)
-    return str(folder)
-
-
 class TestTiny:
     def test_a_picture_comes_with_everything_needed_to_repeat_it(
         self, generator: DiffusersGenerator, make: Make

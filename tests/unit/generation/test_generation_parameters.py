@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sdsafe.core.request import AdapterRef, InputImage, ModelRef, Size, Task
+from sdsafe.core.request import AdapterRef, ModelRef, Size, Task
 from sdsafe.errors import RequestError
 from sdsafe.generation.defaults import TINY_DEFAULTS
 from sdsafe.generation.identity import Located
@@ -94,12 +94,6 @@ def test_bad_requests_are_refused_with_a_hint(
         resolve(ask(**fields), located())
     assert caught.value.code.startswith("request.")
     assert len(str(caught.value)) < 300
-
-
-def test_pictures_cannot_be_put_in(ask: Callable[..., GenerationRequest]) -> None:
-    picture = InputImage(role="image", pixels=None, sha256="", media_type="image/png", data=b"")  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="1 input pictures"):
-        resolve(ask(inputs=(picture,)), located())
 
 
 def test_the_last_seed_is_still_exact(ask: Callable[..., GenerationRequest]) -> None:

@@ -1,0 +1,104 @@
+"""Enlarging without a model: Lanczos, which invents nothing. The result goes through the same gates as any picture."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sdsafe._internal import images
+from sdsafe._internal.versions import version
+from sdsafe.core.canonical import canonical_digest
+from sdsafe.core.digests import pixels_sha256
+from sdsafe.core.request import ModelRef
+from sdsafe.core.states import Execution, Generated
+from sdsafe.errors import CancelledError, RequestError
+from sdsafe.generation.families import check_parameters
+from sdsafe.generation.tasks import resolve_pictures
+
+if TYPE_CHECKING:
+    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.states import Admitted
+    from sdsafe.protocols import Watch
+
+__all__ = ["LANCZOS", "enlarge", "resolve"]
+
+LANCZOS = "builtin:lanczos"
+"""Stands where a model's name stands; there are no weights."""
+
+_REPLACEABLE = ("builtin:scenes", LANCZOS)  # the first is what a request says that says nothing
+_MAX_PIXELS = images.MAX_PIXELS
+
+
+def resolve(request: GenerationRequest) -> GenerationRequest:
+    """Return an upscale request with everything filled in and checked; see ``Generator.resolve``.
+
+    Raises:
+        RequestError: It states something that has no effect here, or the result would be too large.
+    """
+    idle = {
+        "prompt": request.prompt or None,
+        "prompt_2": request.prompt_2,
+        "prompt_3": request.prompt_3,
+        "negative_prompt": request.negative_prompt,
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "scheduler": request.scheduler,
+        "count": None if request.count == 1 else request.count,
+        "adapters": request.adapters or None,
+        "model": None if request.model.repo in _REPLACEABLE else request.model.repo,
+    }
+    given = [name for name, value in idle.items() if value is not None]
+    if given:
+        raise RequestError(
+            f"plain enlarging has no use for {', '.join(given)}",
+            code="request.parameter",
+            hint="Leave it out. To let a model add detail, enlarge first and transform the result with a low strength.",
+        )
+    resolved = resolve_pictures(request)
+    size = resolved.size
+    if size is None or size.width * size.height > _MAX_PIXELS:
+        raise RequestError(
+            f"the result would measure {size}, the limit is {_MAX_PIXELS:,} pixels",
+            code="request.size",
+            hint="Use a smaller scale.",
+        )
+    return replace(
+        resolved,
+        model=ModelRef(repo=LANCZOS, revision=version("pillow"), license="Apache-2.0"),
+        parameters=check_parameters(resolved.parameters, LANCZOS, task=resolved.task),
+    )
+
+
+def enlarge(admitted: Admitted, watch: Watch | None = None) -> Generated:
+    """Return the enlarged picture of a resolved request.
+
+    Raises:
+        CancelledError: ``watch`` says so.
+    """
+    request = resolve(admitted.request)
+    if watch is not None and watch.cancelled():
+        raise CancelledError("cancelled on request; there is no picture")
+    started = time.perf_counter()
+    (picture,) = request.inputs
+    if request.size is None or request.seed is None:
+        raise RequestError("the request is not resolved: size or seed is open")
+    pixels = images.resize(picture.pixels, request.size.width, request.size.height)
+    return Generated(
+        admitted=admitted,
+        index=0,
+        asset_id=admitted.asset_ids[0],
+        seed=request.seed,
+        pixels=pixels,
+        pixels_sha256=pixels_sha256(pixels),
+        execution=Execution(
+            model=request.model,
+            device="cpu",
+            dtype="uint8",
+            scheduler="none",
+            scheduler_digest=canonical_digest({}),
+            libraries={name: version(name) for name in ("numpy", "pillow")},
+            threads=1,
+            ms=(time.perf_counter() - started) * 1000,
+        ),
+    )

@@ -1,0 +1,249 @@
+"""What each task needs, how its pictures are laid out for a model, and how they are put back: pure.
+
+A model takes sides that are multiples of its factor. A picture of any other size is not scaled: its edges are
+repeated up to the next multiple, and what the model adds there is cut off again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sdsafe._internal import images
+from sdsafe.core.pixels import is_pixels
+from sdsafe.core.request import InputImage, Size, Task
+from sdsafe.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdsafe.core.pixels import Pixels
+    from sdsafe.core.request import GenerationRequest, Scalar
+
+__all__ = ["IMAGE", "MASK", "PADS", "Canvas", "Kind", "kind_of", "lay_out", "resolve_pictures"]
+
+IMAGE, MASK = "image", "mask"
+"""Roles of input pictures."""
+
+PADS = ("pad_left", "pad_top", "pad_right", "pad_bottom")
+"""Parameters of outpainting: how many pixels to add at each side."""
+
+Mask: TypeAlias = npt.NDArray[np.uint8]
+
+_SELECTED = 128  # a mask pixel that is at least this bright is painted anew
+
+
+class Kind(StrEnum):
+    """Which of diffusers' three ways a task goes; ``NONE``: no model takes part."""
+
+    TEXT = "text to image"
+    IMAGE = "image to image"
+    INPAINTING = "inpainting"
+    NONE = "no model"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    kind: Kind
+    roles: tuple[str, ...] = (IMAGE,)
+    defaults: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    """Parameters that are filled in, so that the manifest records them."""
+
+
+_SHAPES: Mapping[Task, _Shape] = MappingProxyType(
+    {
+        Task.GENERATE: _Shape(Kind.TEXT, ()),
+        Task.TRANSFORM: _Shape(Kind.IMAGE, defaults={"strength": 0.6}),
+        Task.VARY: _Shape(Kind.IMAGE, defaults={"strength": 0.4}),
+        Task.INPAINT: _Shape(Kind.INPAINTING, (IMAGE, MASK), {"strength": 1.0, "paste_back": True}),
+        Task.OUTPAINT: _Shape(
+            Kind.INPAINTING, defaults={"strength": 1.0, "paste_back": True, **dict.fromkeys(PADS, 0)}
+        ),
+        Task.UPSCALE: _Shape(Kind.NONE, defaults={"scale": 2}),
+    }
+)
+
+
+def kind_of(task: Task) -> Kind:
+    """Return which way a task goes.
+
+    Raises:
+        RequestError: This generator cannot carry it out.
+    """
+    return _shape(task).kind
+
+
+def resolve_pictures(request: GenerationRequest) -> GenerationRequest:
+    """Return the request with the size of its result and the parameters of its task filled in.
+
+    Args:
+        request: Its parameters are checked by ``families.check_parameters`` afterwards.
+
+    Raises:
+        RequestError: ``request.task``, ``request.input`` (a picture is missing, too many, or does not fit) or
+            ``request.size``.
+    """
+    shape = _shape(request.task)
+    _require_roles(request, shape)
+    parameters = {**shape.defaults, **request.parameters}
+    if not shape.roles:
+        return replace(request, parameters=parameters)
+    picture = _size_of(_picture(request, IMAGE))
+    if MASK in shape.roles:
+        _require_mask(request, picture)
+    return replace(request, parameters=parameters, size=_result_size(request, picture, parameters))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Canvas:
+    """The pictures of a request as a model takes them, and what has to be put back."""
+
+    kind: Kind
+    size: Size
+    """Of the pictures below; multiples of the model's factor."""
+    result: Size
+    """Of the finished picture."""
+    image: Pixels | None = None
+    mask: Mask | None = None
+    """(H, W) ``uint8``: 255 where the model paints, 0 elsewhere."""
+    kept: Pixels | None = None
+    """Its pixels outside the mask stand in the finished picture as they are; None puts nothing back."""
+
+    def finish(self, made: Pixels) -> Pixels:
+        """Cut what the model made to the size of the result, and put back what it was not asked to change."""
+        cut = made[: self.result.height, : self.result.width]
+        if self.kept is None or self.mask is None:
+            return np.ascontiguousarray(cut)
+        painted = self.mask[: self.result.height, : self.result.width, None] > 0
+        return np.where(painted, cut, self.kept)
+
+
+def lay_out(request: GenerationRequest, multiple: int) -> Canvas:
+    """Return the pictures of a resolved request as a model takes them.
+
+    Args:
+        request: As ``resolve_pictures`` returned it.
+        multiple: Sides are multiples of this.
+    """
+    size = request.size
+    if size is None:
+        raise RequestError("the request is not resolved: size is open", code="request.size")
+    kind = kind_of(request.task)
+    if kind is Kind.TEXT:
+        return Canvas(kind=kind, size=size, result=size)
+    pixels = _picture(request, IMAGE).pixels
+    if kind is Kind.IMAGE:
+        image = _padded(images.resize(pixels, size.width, size.height), multiple)
+        return Canvas(kind=kind, size=_size(image), result=size, image=image)
+    kept, selected = _with_mask(request, pixels)
+    image, mask = _padded(kept, multiple), _padded(np.where(selected, np.uint8(255), np.uint8(0)), multiple, edge=False)
+    back = kept if request.parameters.get("paste_back") else None
+    return Canvas(kind=kind, size=_size(image), result=size, image=image, mask=mask, kept=back)
+
+
+def _shape(task: Task) -> _Shape:
+    shape = _SHAPES.get(task)
+    if shape is None:
+        raise RequestError(
+            f"the task {task.value!r} cannot be carried out by this generator",
+            code="request.task",
+            hint=f"Tasks: {', '.join(each.value for each in _SHAPES)}.",
+        )
+    return shape
+
+
+def _require_roles(request: GenerationRequest, shape: _Shape) -> None:
+    given = sorted(each.role for each in request.inputs)
+    if given != sorted(shape.roles):
+        wanted = " and ".join(f"one picture with the role {role}" for role in shape.roles) or "no input pictures"
+        raise RequestError(
+            f"the task {request.task.value!r} takes {wanted}, found {', '.join(given) or 'none'}",
+            code="request.input",
+            hint="Correct the inputs of the request, or choose another task.",
+        )
+    for each in request.inputs:
+        if not is_pixels(each.pixels):
+            raise RequestError(f"the {each.role} is no (H, W, 3) uint8 picture", code="request.input")
+
+
+def _require_mask(request: GenerationRequest, picture: Size) -> None:
+    mask = _picture(request, MASK)
+    if _size_of(mask) != picture:
+        raise RequestError(
+            f"the mask measures {_size_of(mask)}, the picture {picture}",
+            code="request.input",
+            hint="Draw the mask over the picture itself: white is painted anew, black stays.",
+        )
+    if not _selected(mask).any():
+        raise RequestError(
+            "the mask selects nothing: it has no bright pixel",
+            code="request.input",
+            hint="White is painted anew, black stays.",
+        )
+
+
+def _result_size(request: GenerationRequest, picture: Size, parameters: Mapping[str, Scalar]) -> Size:
+    left, top, right, bottom = (_whole(name, parameters.get(name, 0)) for name in PADS)
+    scale = _whole("scale", parameters.get("scale", 1))
+    if request.task is Task.OUTPAINT and left + top + right + bottom == 0:
+        raise RequestError(
+            "nothing to paint: all four pads are 0",
+            code="request.parameter",
+            hint="Say how many pixels to add at the left, top, right and bottom.",
+        )
+    result = Size(width=(left + picture.width + right) * scale, height=(top + picture.height + bottom) * scale)
+    if request.size is None or request.size == result:
+        return result
+    if kind_of(request.task) is Kind.IMAGE:
+        return request.size
+    raise RequestError(
+        f"the result measures {result}, {request.size} was asked for",
+        code="request.size",
+        hint="Leave the size out: for this task it follows from the picture.",
+    )
+
+
+def _whole(name: str, value: Scalar) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise RequestError(
+            f"parameter {name!r} must be a whole number from 0", code="request.parameter", hint="Correct it."
+        )
+    return value
+
+
+def _with_mask(request: GenerationRequest, pixels: Pixels) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+    """Return the picture at the size of the result, and what of it is painted."""
+    if request.task is Task.INPAINT:
+        return pixels, _selected(_picture(request, MASK))
+    left, top, right, bottom = (_whole(name, request.parameters[name]) for name in PADS)
+    around = ((top, bottom), (left, right))
+    selected = np.pad(np.zeros(pixels.shape[:2], np.bool_), around, constant_values=True)
+    return np.pad(pixels, (*around, (0, 0)), mode="edge"), selected
+
+
+def _padded(picture: Pixels, multiple: int, *, edge: bool = True) -> Pixels:
+    height, width = picture.shape[:2]
+    around = [(0, -height % multiple), (0, -width % multiple), *[(0, 0)] * (picture.ndim - 2)]
+    return np.pad(picture, around, mode="edge") if edge else np.pad(picture, around)
+
+
+def _picture(request: GenerationRequest, role: str) -> InputImage:
+    return next(each for each in request.inputs if each.role == role)
+
+
+def _selected(mask: InputImage) -> npt.NDArray[np.bool_]:
+    selected: npt.NDArray[np.bool_] = mask.pixels.mean(axis=2) >= _SELECTED
+    return selected
+
+
+def _size_of(image: InputImage) -> Size:
+    return _size(image.pixels)
+
+
+def _size(pixels: Pixels) -> Size:
+    return Size(width=pixels.shape[1], height=pixels.shape[0])
