@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sdsafe.core.report import Report
+    from sdsafe.core.request import InputImage
     from sdsafe.core.states import Recorded
     from sdsafe.core.thresholds import Thresholds
     from sdsafe.gates.policy.loader import LoadedPolicies
@@ -42,6 +43,7 @@ __all__ = [
     "open_prompt_checks",
     "open_validator",
     "read_asset",
+    "read_input",
     "save_to",
     "verify",
 ]
@@ -258,6 +260,17 @@ def read_asset(path: Path) -> Asset:
             hint="PNG, JPEG, WebP, AVIF, TIFF and GIF are recognised by their first bytes.",
         )
     return Asset(data=data, media_type=media_type, name=path.name)
+
+
+def read_input(path: Path, role: str = "image") -> InputImage:
+    """Read a picture that goes into generation, or a mask (``role="mask"``).
+
+    Raises:
+        AssetError: The file cannot be read, is too large, or is no picture.
+    """
+    from sdsafe.inputs import as_input
+
+    return as_input(read_asset(path), role)
 
 
 def save_to(path: Path, *, force: bool = False) -> Callable[[Recorded], None]:

@@ -10,6 +10,7 @@
     ├── RequestError                a request that cannot be carried out as asked
     ├── RefusedError                policy said no; carries the Decision
     │   ├── PromptRefusedError      before anything was generated
+    │   ├── InputRefusedError       because of a picture that would go in
     │   ├── OutputRefusedError      after generation, before release
     │   ├── ExportRefusedError      the file, or what it is for, is not let out
     │   └── ObligationError         policy demands what cannot be done, or was not shown to be done
@@ -45,6 +46,7 @@ __all__ = [
     "ConfigurationError",
     "ExportRefusedError",
     "GenerationError",
+    "InputRefusedError",
     "LedgerError",
     "ManifestError",
     "MetadataError",
@@ -154,6 +156,12 @@ class PromptRefusedError(RefusedError):
     """The request was refused before anything was generated."""
 
     default_code = "refused.prompt"
+
+
+class InputRefusedError(RefusedError):
+    """A picture that would go in was refused; nothing was generated."""
+
+    default_code = "refused.input"
 
 
 class OutputRefusedError(RefusedError):

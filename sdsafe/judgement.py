@@ -8,7 +8,13 @@ from sdsafe.core.context import AssetFacts, JudgementContext
 from sdsafe.core.decisions import Decision, Effect, FiredRule, unite
 from sdsafe.core.findings import Stage
 from sdsafe.core.request import Size, Task
-from sdsafe.errors import ConfigurationError, ExportRefusedError, OutputRefusedError, PromptRefusedError
+from sdsafe.errors import (
+    ConfigurationError,
+    ExportRefusedError,
+    InputRefusedError,
+    OutputRefusedError,
+    PromptRefusedError,
+)
 from sdsafe.gates.registry.use import DeclaredUse
 from sdsafe.obligations.means import Means
 from sdsafe.obligations.planning import make_plan
@@ -73,6 +79,20 @@ class Judges:
         decision = unite((self._policy.judge(Stage.PROMPT, self._context(request), checks), licences))
         hint = "" if licences.allows else self._licences.hint(request, use)
         return self._passed(decision, "the request", PromptRefusedError, checks, hint)
+
+    def inputs(self, request: GenerationRequest, checks: Checks) -> Decision:
+        """Return what the rules about pictures that go in say of them.
+
+        Without output checks those are judged that need no finding, and the decision says so.
+
+        Raises:
+            InputRefusedError: They do not let them pass.
+        """
+        context = self._context(request)
+        decision = (
+            self._policy.judge(Stage.INPUT, context, checks) if self._checked else self._unchecked(context, Stage.INPUT)
+        )
+        return self._passed(decision, "a picture that goes in", InputRefusedError, checks)
 
     def ahead(self, request: GenerationRequest, checks: Checks) -> Decision:
         """Return what can be said before generation of picture and file: what is sure to be refused costs nothing.
@@ -173,9 +193,9 @@ class Judges:
         facts = dict(effective.facts())
         return JudgementContext(request=request, organisation=self._house.organisation, licence=facts, asset=asset)
 
-    def _unchecked(self, context: JudgementContext) -> Decision:
-        """Judge the output without findings; a required pack that needs one forbids it."""
-        decision = self._policy.preview(Stage.OUTPUT, context, ())
+    def _unchecked(self, context: JudgementContext, stage: Stage = Stage.OUTPUT) -> Decision:
+        """Judge pictures without findings; a required pack that needs one forbids it."""
+        decision = self._policy.preview(stage, context, ())
         unseen = Decision(effect=Effect.ANNOTATE, policy=self._policy.refs, fired=(_UNCHECKED,))
         waiting = [rule for rule in decision.undecided if rule.partition(".")[0] in self._house.required]
         if waiting:

@@ -16,7 +16,7 @@ from sdsafe import release
 from sdsafe._internal import entropy, images
 from sdsafe._internal.clock import rfc3339
 from sdsafe._internal.versions import version
-from sdsafe.core.decisions import Effect
+from sdsafe.core.decisions import Effect, unite
 from sdsafe.core.findings import Stage
 from sdsafe.core.house import House
 from sdsafe.core.receipts import EntryKind
@@ -48,8 +48,9 @@ from sdsafe.errors import (
     SdsafeError,
     WatermarkError,
 )
-from sdsafe.gates.guard import run_output_check, run_prompt_check
+from sdsafe.gates.guard import run_input_check, run_output_check, run_prompt_check
 from sdsafe.gates.hard.gate import is_hard, require_permitted_output, require_permitted_request
+from sdsafe.inputs import require_usable
 from sdsafe.judgement import MEDIA_TYPE, Judges
 from sdsafe.obligations import label
 from sdsafe.obligations.blur import blur
@@ -288,6 +289,11 @@ class Pipeline:
         checks = tuple(run_prompt_check(check, resolved) for check in parts.prompt_checks)
         require_permitted_request(resolved, checks, parts.incidents, shows_person=shows_person)
         decision = judges.request(resolved, checks)
+        if resolved.inputs:
+            looked = self._look_at_inputs(resolved)
+            checks = (*checks, *looked)
+            require_permitted_request(resolved, checks, parts.incidents, shows_person=shows_person)
+            decision = unite((decision, judges.inputs(resolved, looked)))
         ahead = judges.ahead(resolved, checks)
         release.require_room(parts.watermarker, resolved.size)
         plan = judges.plan((decision, ahead), resolved, resolved.size, parts.disclosure, checks)
@@ -299,6 +305,11 @@ class Pipeline:
             checks=checks,
             admitted_at=rfc3339(),
         )
+
+    def _look_at_inputs(self, request: GenerationRequest) -> tuple[CheckResult, ...]:
+        """Let every check look at every picture that goes in, as it looks at those that come out."""
+        require_usable(request.inputs)
+        return tuple(run_input_check(check, image) for image in request.inputs for check in _looking(self.__parts))
 
     def _clear(self, generated: Generated) -> Cleared:
         parts, judges, admitted = self.__parts, self.__judges, generated.admitted

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sdsafe.core.places import Places
     from sdsafe.core.receipts import LedgerEntry, Receipt
     from sdsafe.core.report import Evidence
-    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.request import GenerationRequest, InputImage
     from sdsafe.core.reviews import Case, Opinion
     from sdsafe.core.softbinding import Detection, SoftBinding
     from sdsafe.core.states import Admitted, Asset, Generated, Signed
@@ -34,6 +34,7 @@ __all__ = [
     "Discriminating",
     "Fingerprinter",
     "Generator",
+    "InputCheck",
     "Ledger",
     "ManifestRepository",
     "OutputCheck",
@@ -115,6 +116,18 @@ class OutputCheck(Protocol):
 
         Returning nothing is an error, not a pass: a check that looked says what it measured.
         """
+        ...
+
+
+@runtime_checkable
+class InputCheck(Protocol):
+    """**Protocol:** what an output check offers besides where it can also look at pictures that go in.
+
+    Without it, a request with pictures is refused: what nobody looked at is not a pass.
+    """
+
+    def check_input(self, image: InputImage, /) -> Iterable[Finding]:
+        """Return at least one scored finding of stage ``INPUT``; raise ``Unavailable`` when it cannot look."""
         ...
 
 

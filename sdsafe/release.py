@@ -14,7 +14,7 @@ from sdsafe.core.findings import Stage
 from sdsafe.core.receipts import EntryKind, LedgerEntry
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary
 from sdsafe.core.states import Refused
-from sdsafe.errors import ExportRefusedError, ManifestError, OutputRefusedError
+from sdsafe.errors import ExportRefusedError, InputRefusedError, ManifestError, OutputRefusedError
 from sdsafe.obligations.discharging import discharge
 from sdsafe.obligations.means import Finished
 from sdsafe.protocols import Sized
@@ -50,7 +50,11 @@ __all__ = [
 ]
 
 
-_STAGES = {OutputRefusedError: Stage.OUTPUT, ExportRefusedError: Stage.EXPORT}  # whose rules refused, also ahead
+_STAGES = {
+    InputRefusedError: Stage.INPUT,
+    OutputRefusedError: Stage.OUTPUT,
+    ExportRefusedError: Stage.EXPORT,
+}  # whose rules refused, also ahead
 
 
 def require_room(watermarker: Watermarker, size: Size | None) -> None:

@@ -81,8 +81,8 @@ class Admitted:
 class EncodedText:
     """What one text encoder read of one text of the request. It is as secret as the text itself."""
 
-    field: str
-    """Name of the request's field."""
+    name: str
+    """Of the request's field."""
     encoder: str
     """Name of the pipeline's component that cuts it into tokens."""
     tokens: int
@@ -245,7 +245,7 @@ class Refused:
     decision: Decision
     checks: tuple[CheckResult, ...]
     reason: str
-    """Stable code: ``refused.prompt``, ``refused.output``, ``refused.export``, ``refused.obligation``,
+    """Stable code: ``refused.prompt``, ``refused.input``, ``refused.output``, ``refused.export``, ``refused.obligation``,
     ``refused.review``, or ``hard.`` and a category: then there are no findings, and neither seed nor asset id."""
     message: str
     hint: str = ""

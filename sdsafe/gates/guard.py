@@ -7,21 +7,32 @@ import time
 from typing import TYPE_CHECKING
 
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Stage
-from sdsafe.protocols import Unavailable
+from sdsafe.protocols import InputCheck, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.request import GenerationRequest, InputImage
     from sdsafe.core.states import Generated
     from sdsafe.protocols import OutputCheck, PromptCheck
 
-__all__ = ["run_output_check", "run_prompt_check"]
+__all__ = ["run_input_check", "run_output_check", "run_prompt_check"]
 
 
 def run_prompt_check(check: PromptCheck, request: GenerationRequest) -> CheckResult:
     """Run a prompt check; nothing found is a result like any other."""
     return _run(check.name, check.version, Stage.PROMPT, lambda: check.check(request), must_find=False)
+
+
+def run_input_check(check: OutputCheck, image: InputImage) -> CheckResult:
+    """Run an output check over a picture that goes in; a check that only looks at what comes out is unavailable."""
+
+    def look() -> Iterable[Finding]:
+        if not isinstance(check, InputCheck):
+            raise Unavailable(f"{check.name} does not look at pictures that go in")
+        return check.check_input(image)
+
+    return _run(check.name, check.version, Stage.INPUT, look, must_find=True)
 
 
 def run_output_check(check: OutputCheck, generated: Generated) -> CheckResult:

@@ -207,7 +207,7 @@ def _warn_of_cuts(encoded: tuple[EncodedText, ...]) -> None:
         if each.cut:
             _log.warning(
                 "%s was cut: %s reads %d of its %d tokens, the rest has no effect on the picture",
-                each.field,
+                each.name,
                 each.encoder,
                 each.limit,
                 each.tokens,

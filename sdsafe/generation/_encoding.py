@@ -65,7 +65,7 @@ def _encoded(field: str, encoder: str, tokenizer: Any, text: str, limit: int) ->
     )["offset_mapping"]  # fmt: skip
     cut = len(spans) > limit
     return EncodedText(
-        field=field,
+        name=field,
         encoder=encoder,
         tokens=len(spans),
         limit=limit,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sdsafe.core.pixels import Pixels
-    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.request import GenerationRequest, InputImage
     from sdsafe.core.softbinding import SoftBinding
     from sdsafe.core.states import Admitted, Signed
     from sdsafe.protocols import Watch
@@ -132,7 +132,14 @@ class FakeOutputCheck:
 
     def check(self, generated: Generated, /) -> Iterable[Finding]:
         """Return one scored finding, or behave as set."""
-        if not is_pixels(generated.pixels):
+        return self._look(generated.pixels, Stage.OUTPUT)
+
+    def check_input(self, image: InputImage, /) -> Iterable[Finding]:
+        """Do the same for a picture that goes in."""
+        return self._look(image.pixels, Stage.INPUT)
+
+    def _look(self, pixels: Pixels, stage: Stage) -> Iterable[Finding]:
+        if not is_pixels(pixels):
             raise TypeError("not pixels")
         if self.behaviour is Behaviour.FAIL:
             raise RuntimeError("the fake check was told to fail")
@@ -145,9 +152,9 @@ class FakeOutputCheck:
         score = float("nan") if self.behaviour is Behaviour.NAN else self.score
         return (
             Finding(
-                code="output.fake",
+                code=f"{stage}.fake",
                 severity=Severity.INFORMATIONAL,
-                stage=Stage.OUTPUT,
+                stage=stage,
                 source=self.name,
                 source_version=self.version,
                 category=self.category,

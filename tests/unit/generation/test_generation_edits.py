@@ -95,7 +95,7 @@ def test_a_text_that_is_too_long_says_what_was_read_and_warns_without_repeating_
     long = "Confidential " * 30  # the tiny tokenizer makes a token of every letter
     with caplog.at_level(logging.WARNING):
         (made,) = edit(Task.TRANSFORM, prompt=long, negative_prompt="blur")
-    texts = {each.field: each for each in made.execution.encoded}
+    texts = {each.name: each for each in made.execution.encoded}
     read = texts["prompt"]
     assert read.cut
     assert (read.encoder, read.limit) == ("tokenizer", 75)
@@ -121,7 +121,7 @@ def test_what_the_model_reads_is_what_makes_the_picture(edit: Callable[..., list
 
 def test_two_encoders_are_asked_each_for_its_own_text(edit: Callable[..., list[Generated]], sdxl: str) -> None:
     (made,) = edit(Task.TRANSFORM, model=sdxl, prompt_2="a boat")
-    assert {(each.field, each.encoder, each.text) for each in made.execution.encoded} == {
+    assert {(each.name, each.encoder, each.text) for each in made.execution.encoded} == {
         ("prompt", "tokenizer", "a red house"),
         ("prompt_2", "tokenizer_2", "a boat"),
     }
