@@ -80,6 +80,8 @@ def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[
         ):
             for identifier, content in definition.resources.items():
                 builder.add_resource(identifier, io.BytesIO(content))
+            for each in definition.ingredients:
+                builder.add_ingredient(json.dumps(dict(each.description)), each.media_type, io.BytesIO(each.data))
             store: bytes = builder.sign(native, asset.media_type, io.BytesIO(asset.data), result)
     except c2pa.C2paError as error:
         if faults:

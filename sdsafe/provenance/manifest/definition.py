@@ -9,11 +9,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sdsafe.core.request import PromptDisclosure, Task
-from sdsafe.errors import ManifestError
+from sdsafe.core.request import PromptDisclosure
 from sdsafe.provenance.manifest import labels
+from sdsafe.provenance.manifest.actions import actions, masks, names_model, names_prompt, pictures, require_known
 from sdsafe.provenance.manifest.document import ManifestDefinition, not_unicode
-from sdsafe.provenance.manifest.generation import generation_assertion, scalar
+from sdsafe.provenance.manifest.generation import generation_assertion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,72 +42,27 @@ def define(encoded: Encoded, *, generator: str, version: str, when: str, title: 
     """
     admitted = encoded.marked.cleared.generated.admitted
     request = admitted.request
-    if request.task is not Task.GENERATE or request.inputs:
-        # Saying "created" of an edited picture would be a false statement under a good signature.
-        raise ManifestError(
-            f"no manifest is defined for the task {request.task.value!r} with {len(request.inputs)} inputs",
-            code="manifest.task",
-            hint="Only pictures generated from text can be signed by this version.",
-        )
+    require_known(request)
     agent = {"name": generator, "version": version}
+    by_model = names_model(request)
     prompt, resources = _prompt(encoded)
     document: dict[str, object] = {
         "claim_generator_info": [{**agent, "specVersion": labels.SPEC_VERSION}],
         "title": title,
         "format": encoded.asset.media_type,
-        "ingredients": [_model(encoded), *prompt],
+        "ingredients": [*([_model(encoded)] if by_model else []), *prompt, *masks(request)],
         "assertions": [
-            _assertion(labels.ACTIONS, {"allActionsIncluded": True, "actions": _actions(encoded, agent, when)}),
-            _assertion(labels.AI_DISCLOSURE, _ai_disclosure(encoded)),
+            _assertion(labels.ACTIONS, {"allActionsIncluded": True, "actions": actions(encoded, agent, when)}),
+            *([_assertion(labels.AI_DISCLOSURE, _ai_disclosure(encoded))] if by_model else []),
             {**_assertion(labels.GENERATION, generation_assertion(encoded)), "kind": "Json"},
         ],
     }
-    return ManifestDefinition(document=document, resources=MappingProxyType(resources))
+    return ManifestDefinition(document=document, resources=MappingProxyType(resources), ingredients=pictures(request))
 
 
 def _assertion(label: str, data: Mapping[str, object]) -> dict[str, object]:
     """Wrap an assertion that is ours: without ``created`` it would count as gathered from elsewhere."""
     return {"label": label, "created": True, "data": data}
-
-
-def _actions(encoded: Encoded, agent: Mapping[str, str], when: str) -> list[object]:
-    cleared = encoded.marked.cleared
-    generated = cleared.generated
-    request, opening = generated.admitted.request, generated.admitted.opening
-    known = {
-        "asset_id": str(generated.asset_id),
-        "seed": generated.seed,
-        "steps": request.steps,
-        "guidance": scalar(request.guidance),
-    }
-    created = {
-        "action": labels.ACTION_CREATED,
-        "when": when,
-        "digitalSourceType": labels.SOURCE_TRAINED,
-        "softwareAgent": agent,
-        "parameters": {
-            "ingredientIds": ["model"] if opening.mode is PromptDisclosure.OMIT else ["model", "prompt"],
-            **{labels.PARAMETER_PREFIX + name: value for name, value in known.items() if value is not None},
-        },
-    }
-    edited = [
-        {
-            "action": labels.ACTION_EDITED,
-            "when": when,
-            "digitalSourceType": labels.SOURCE_ENHANCED,
-            "softwareAgent": agent,
-            "description": f"demanded by policy: {action}",
-            "parameters": {labels.PARAMETER_PREFIX + "action": action},
-        }
-        for action in cleared.actions
-    ]
-    marked = {
-        "action": labels.ACTION_WATERMARKED,
-        "when": when,
-        "softwareAgent": agent,
-        "parameters": {labels.PARAMETER_PREFIX + "watermark": encoded.marked.watermark.alg},
-    }
-    return [created, *edited, marked]
 
 
 def _ai_disclosure(encoded: Encoded) -> dict[str, object]:
@@ -146,7 +101,7 @@ def _model_types(execution: Execution) -> list[dict[str, str]]:
 def _prompt(encoded: Encoded) -> tuple[list[object], dict[str, bytes]]:
     """Return the prompt as an ingredient: with its text, without it, or not at all."""
     admitted = encoded.marked.cleared.generated.admitted
-    if admitted.opening.mode is PromptDisclosure.OMIT:
+    if not names_prompt(admitted.request, admitted.opening.mode):
         return [], {}
     ingredient: dict[str, object] = {
         "label": "prompt",

@@ -16,12 +16,22 @@ from types import MappingProxyType
 
 from sdsafe.errors import ManifestError
 
-__all__ = ["MAX_DOCUMENT_BYTES", "ManifestDefinition", "not_unicode"]
+__all__ = ["MAX_DOCUMENT_BYTES", "Ingredient", "ManifestDefinition", "not_unicode"]
 
 MAX_DOCUMENT_BYTES = 1_000_000
 """The C2PA library refuses definitions of more than 2**20 bytes ("StringTooLong"); we say so first."""
 
 _MAX_INTEGER = (1 << 53) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredient:
+    """A file that went in, with the manifest store that it may carry: that one is kept whole."""
+
+    description: Mapping[str, object]
+    """As the C2PA library takes it: label, title, relationship."""
+    media_type: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +46,14 @@ class ManifestDefinition:
     document: Mapping[str, object] = field(repr=False)
     resources: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """Identifier, as the document names it, to content."""
+    ingredients: tuple[Ingredient, ...] = ()
+    """Files that went in, besides what the document describes."""
 
     def __post_init__(self) -> None:
         """Refuse what would not come back as it went in."""
         _check(self.document, "$")
+        for each in self.ingredients:
+            _check(each.description, "ingredient")
         size = max(len(self.to_json().encode()), *map(len, self.resources.values()), 0)
         if size > MAX_DOCUMENT_BYTES:
             raise ManifestError(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sdsafe.core.decisions import Decision, Discharge, PolicyRef
     from sdsafe.core.findings import CheckResult, Finding
     from sdsafe.core.plans import Demand
-    from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Scalar
-    from sdsafe.core.states import Admitted, Encoded, Execution
+    from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, Scalar
+    from sdsafe.core.states import Encoded, EncodedText, Execution, Generated
 
 __all__ = ["FORMAT_VERSION", "generation_assertion", "scalar"]
 
@@ -45,7 +45,7 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         "seed": generated.seed,
         **_asked(admitted.request, full=full),
         **_ran(generated.execution),
-        "prompt": _prompt(admitted),
+        "prompt": _prompt(generated),
         "policies": [_policy(ref) for ref in cleared.judgement.policy],
         "decisions": {
             "prompt": _decision(admitted.decision, full=full),
@@ -88,6 +88,8 @@ def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
     asked["parameters"] = dict(sorted(shown.items()))
     if withheld:
         asked["parameters_withheld"] = withheld
+    if request.inputs:
+        asked["inputs"] = [_input(each) for each in request.inputs]
     if request.adapters:
         asked["adapters"] = [_adapter(each) for each in request.adapters]
     return asked
@@ -118,6 +120,12 @@ def _model(model: ModelRef) -> dict[str, object]:
     return {**described, "files": files}
 
 
+def _input(image: InputImage) -> dict[str, object]:
+    height, width = image.pixels.shape[:2]
+    size = {"width": width, "height": height}
+    return {"role": image.role, "sha256": image.sha256, "media_type": image.media_type, "size": size}
+
+
 def _adapter(adapter: AdapterRef) -> dict[str, object]:
     return _given(
         kind=adapter.kind,
@@ -129,16 +137,30 @@ def _adapter(adapter: AdapterRef) -> dict[str, object]:
     )
 
 
-def _prompt(admitted: Admitted) -> dict[str, object]:
+def _prompt(generated: Generated) -> dict[str, object]:
+    admitted = generated.admitted
     opening = admitted.opening
     match opening.mode:
         case PromptDisclosure.FULL:
-            return {"disclosure": "full", "texts": dict(admitted.request.texts())}
+            shown: dict[str, object] = {"disclosure": "full", "texts": dict(admitted.request.texts())}
+            if cuts := [_cut(each) for each in generated.execution.encoded if each.cut]:
+                shown["cut"] = cuts  # what the model read of it; as secret as the prompt, so only here
+            return shown
         case PromptDisclosure.COMMIT:
             commitment = prompt_commitment(admitted.request, opening.salt)
             return {"disclosure": "commit", "algorithm": COMMITMENT_ALGORITHM, "commitment": commitment}
         case PromptDisclosure.OMIT:
             return {"disclosure": "omit"}
+
+
+def _cut(encoded: EncodedText) -> dict[str, object]:
+    return {
+        "text": encoded.name,
+        "encoder": encoded.encoder,
+        "tokens": encoded.tokens,
+        "limit": encoded.limit,
+        "read": encoded.text,
+    }
 
 
 def _policy(ref: PolicyRef) -> dict[str, object]:

@@ -9,12 +9,16 @@ __all__ = [
     "ACTIONS",
     "ACTION_CREATED",
     "ACTION_EDITED",
+    "ACTION_OPENED",
+    "ACTION_PLACED",
+    "ACTION_RESIZED",
     "ACTION_WATERMARKED",
     "AI_DISCLOSURE",
     "GENERATION",
     "HARD_BINDING_MISMATCHES",
     "INGREDIENT",
     "PARAMETER_PREFIX",
+    "SOURCE_COMPOSITE",
     "SOURCE_ENHANCED",
     "SOURCE_TRAINED",
     "SPEC_VERSION",
@@ -49,6 +53,15 @@ ACTION_CREATED = "c2pa.created"
 ACTION_EDITED = "c2pa.edited"
 """18.15.2: a change that may alter what the picture says."""
 
+ACTION_OPENED = "c2pa.opened"
+"""18.15.2: the first action on a picture that existed before; names its ``parentOf`` ingredient."""
+
+ACTION_PLACED = "c2pa.placed"
+"""18.15.2: an ingredient (``componentOf``) was put into the picture."""
+
+ACTION_RESIZED = "c2pa.resized.proportional"
+"""18.15.2: other dimensions, same proportions."""
+
 ACTION_WATERMARKED = "c2pa.watermarked.unbound"
 """18.15.2: an invisible mark without a ``c2pa.soft-binding`` assertion.
 
@@ -60,6 +73,9 @@ _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 SOURCE_TRAINED = _IPTC + "trainedAlgorithmicMedia"
 """IPTC: made by a model trained on sampled content."""
+
+SOURCE_COMPOSITE = _IPTC + "compositeWithTrainedAlgorithmicMedia"
+"""IPTC: a picture from elsewhere, changed or extended by such a model."""
 
 SOURCE_ENHANCED = _IPTC + "algorithmicallyEnhanced"
 """IPTC: changed by a fixed algorithm, as a blur that policy demands is."""

@@ -170,7 +170,9 @@ def _gaps(obligation: Obligation, found: Metadata, intended: Metadata) -> list[s
 
 
 def _source_type(request: GenerationRequest) -> DigitalSourceType:
-    """Return what IPTC calls it: from nothing, or with a picture that went in."""
+    """Return what IPTC calls it: from nothing, with a picture that went in, or that picture without a model."""
+    if request.task is Task.UPSCALE:
+        return DigitalSourceType.ENHANCED
     if request.task is Task.GENERATE and not request.inputs:
         return DigitalSourceType.TRAINED
     return DigitalSourceType.COMPOSITE_WITH_TRAINED

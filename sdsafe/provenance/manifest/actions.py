@@ -1,0 +1,179 @@
+"""What was done, and to which pictures: the actions and picture ingredients of every task (C2PA 2.4, 18.15).
+
+| task | actions | the picture is |
+|---|---|---|
+| generate | created (trained) | - |
+| transform, vary | opened, edited (composite) | ``parentOf`` |
+| inpaint | opened, edited (composite, with the region) | ``parentOf``, the mask ``inputTo`` |
+| outpaint | created (composite), placed | ``componentOf`` |
+| upscale | opened, resized; no model takes part | ``parentOf`` |
+
+What policy demanded (edited) and the mark (watermarked) follow in every case.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sdsafe.core.request import PromptDisclosure, Task
+from sdsafe.errors import ManifestError
+from sdsafe.provenance.manifest import labels
+from sdsafe.provenance.manifest.document import Ingredient
+from sdsafe.provenance.manifest.generation import scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdsafe.core.pixels import Pixels
+    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.states import Encoded
+
+__all__ = ["TASKS", "actions", "masks", "names_model", "names_prompt", "pictures", "require_known"]
+
+_MODEL, _PROMPT, _IMAGE, _MASK = "model", "prompt", "image", "mask"  # labels of ingredients and roles of inputs
+
+TASKS = frozenset({Task.GENERATE, Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.UPSCALE})
+"""Tasks whose actions are known."""
+
+_ROLES: Mapping[Task, tuple[str, ...]] = {Task.GENERATE: (), Task.INPAINT: (_IMAGE, _MASK)}
+_SELECTED = 128  # from this brightness on a mask is painted; as generation has it
+
+
+def names_model(request: GenerationRequest) -> bool:
+    """Say whether a model took part."""
+    return request.task is not Task.UPSCALE
+
+
+def names_prompt(request: GenerationRequest, mode: PromptDisclosure) -> bool:
+    """Say whether there is a prompt that the manifest may speak of."""
+    return mode is not PromptDisclosure.OMIT and names_model(request) and bool(request.prompt)
+
+
+def require_known(request: GenerationRequest) -> None:
+    """Refuse a task whose actions nobody has defined: "created" of an edited picture would be a false statement.
+
+    Raises:
+        ManifestError: ``manifest.task``.
+    """
+    roles = sorted(each.role for each in request.inputs)
+    if request.task not in TASKS or roles != sorted(_ROLES.get(request.task, (_IMAGE,))):
+        raise ManifestError(
+            f"no manifest is defined for the task {request.task.value!r} with {len(request.inputs)} inputs",
+            code="manifest.task",
+            hint=f"Tasks that can be signed: {', '.join(sorted(each.value for each in TASKS))}.",
+        )
+
+
+def pictures(request: GenerationRequest) -> tuple[Ingredient, ...]:
+    """Return the picture that the task starts from; a manifest that it carries is carried on."""
+    relationship = "componentOf" if request.task is Task.OUTPAINT else "parentOf"
+    return tuple(
+        Ingredient(
+            description={"label": _IMAGE, "title": "input picture", "relationship": relationship},
+            media_type=each.media_type,
+            data=each.data,
+        )
+        for each in request.inputs
+        if each.role == _IMAGE
+    )
+
+
+def masks(request: GenerationRequest) -> list[object]:
+    """Return the mask as an ingredient: it went in, and nothing of it is seen."""
+    return [
+        {
+            "label": _MASK,
+            "title": "mask",
+            "format": each.media_type,
+            "relationship": "inputTo",
+            "instance_id": f"sha256:{each.sha256}",
+        }
+        for each in request.inputs
+        if each.role == _MASK
+    ]
+
+
+def actions(encoded: Encoded, agent: Mapping[str, str], when: str) -> list[object]:
+    """Return what was done, in order."""
+    cleared = encoded.marked.cleared
+    request = cleared.generated.admitted.request
+    edited = [
+        {
+            "action": labels.ACTION_EDITED,
+            "when": when,
+            "digitalSourceType": labels.SOURCE_ENHANCED,
+            "softwareAgent": agent,
+            "description": f"demanded by policy: {action}",
+            "parameters": {labels.PARAMETER_PREFIX + "action": action},
+        }
+        for action in cleared.actions
+    ]
+    marked = {
+        "action": labels.ACTION_WATERMARKED,
+        "when": when,
+        "softwareAgent": agent,
+        "parameters": {labels.PARAMETER_PREFIX + "watermark": encoded.marked.watermark.alg},
+    }
+    return [*_made(request, _parameters(encoded), {"when": when, "softwareAgent": agent}), *edited, marked]
+
+
+def _made(
+    request: GenerationRequest, parameters: Mapping[str, object], common: Mapping[str, object]
+) -> list[Mapping[str, object]]:
+    opened = {"action": labels.ACTION_OPENED, **common, "parameters": {"ingredientIds": [_IMAGE]}}
+    composite = {**common, "digitalSourceType": labels.SOURCE_COMPOSITE, "parameters": parameters}
+    match request.task:
+        case Task.GENERATE:
+            source = {"digitalSourceType": labels.SOURCE_TRAINED, "parameters": parameters}
+            return [{"action": labels.ACTION_CREATED, **common, **source}]
+        case Task.OUTPAINT:
+            placed = {"action": labels.ACTION_PLACED, **common, "parameters": {"ingredientIds": [_IMAGE]}}
+            return [{"action": labels.ACTION_CREATED, **composite}, placed]
+        case Task.UPSCALE:
+            return [opened, {"action": labels.ACTION_RESIZED, **common, "parameters": parameters}]
+        case Task.INPAINT:
+            return [opened, {"action": labels.ACTION_EDITED, **composite, "changes": [_change(request)]}]
+        case _:
+            return [opened, {"action": labels.ACTION_EDITED, **composite}]
+
+
+def _parameters(encoded: Encoded) -> dict[str, object]:
+    generated = encoded.marked.cleared.generated
+    request, opening = generated.admitted.request, generated.admitted.opening
+    known = {
+        "asset_id": str(generated.asset_id),
+        "seed": generated.seed if names_model(request) else None,
+        "steps": request.steps,
+        "guidance": scalar(request.guidance),
+        "strength": scalar(request.parameters.get("strength")),
+        "scale": request.parameters.get("scale"),
+    }
+    went_in = [
+        *([_MODEL] if names_model(request) else []),
+        *([_PROMPT] if names_prompt(request, opening.mode) else []),
+        *([_MASK] if masks(request) else []),
+    ]
+    stated = {labels.PARAMETER_PREFIX + name: value for name, value in known.items() if value is not None}
+    return {**({"ingredientIds": went_in} if went_in else {}), **stated}
+
+
+def _change(request: GenerationRequest) -> dict[str, object]:
+    """Return the rectangle around everything that was painted."""
+    mask = next(each for each in request.inputs if each.role == _MASK)
+    left, top, right, bottom = _bounds(mask.pixels)
+    shape = {
+        "type": "rectangle",
+        "unit": "pixel",
+        "origin": {"x": left, "y": top},
+        "width": right - left,
+        "height": bottom - top,
+    }
+    return {"description": "painted inside the mask", "region": [{"type": "spatial", "shape": shape}]}
+
+
+def _bounds(mask: Pixels) -> tuple[int, int, int, int]:
+    painted = mask.mean(axis=2) >= _SELECTED
+    rows, columns = (np.flatnonzero(painted.any(axis=axis)) for axis in (1, 0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -1,0 +1,178 @@
+"""Pictures that go in pass the input gate before anything is generated, or nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from sdsafe._internal import images
+from sdsafe.api import read_input
+from sdsafe.core.decisions import Decision, Effect, FiredRule, PolicyRef
+from sdsafe.core.findings import Stage
+from sdsafe.core.places import Places
+from sdsafe.core.request import GenerationRequest, Size, Task
+from sdsafe.core.states import Asset, Recorded, Refused
+from sdsafe.errors import AssetError, RequestError
+from sdsafe.inputs import as_input
+from sdsafe.pipeline import Parts, Pipeline, UnsafeNoOutputCheck
+from sdsafe.testing.fakes import Behaviour, FakeGenerator, FakeOutputCheck
+from sdsafe.testing.pipeline import fake_parts
+from sdsafe.testing.samples import sample_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sdsafe.core.context import JudgementContext
+    from sdsafe.core.findings import CheckResult
+    from sdsafe.core.request import InputImage
+
+REF = PolicyRef(id="fixed", version="1", digest="9" * 64)
+
+
+@dataclass
+class Fixed:
+    """A policy that allows, but for one stage."""
+
+    denied: str = ""
+    shown: list[tuple[str, tuple[CheckResult, ...]]] = field(default_factory=list)
+    refs: tuple[PolicyRef, ...] = (REF,)
+
+    def preview(self, _stage: Stage, _context: object, _results: object, /) -> Decision:
+        return Decision(effect=Effect.ALLOW, policy=(REF,))
+
+    def judge(self, stage: Stage, _context: JudgementContext, results: Sequence[CheckResult], /) -> Decision:
+        self.shown.append((stage.value, tuple(results)))
+        effect = Effect.DENY if stage.value == self.denied else Effect.ALLOW
+        rule = FiredRule(rule="r", policy="fixed", effect=effect, because="the test says so")
+        return Decision(effect=effect, policy=(REF,), fired=(rule,))
+
+
+class Counting(FakeGenerator):
+    """A generator that counts what it is asked for."""
+
+    made = 0
+
+    def generate(self, *args: Any) -> Any:
+        self.made += 1
+        return super().generate(*args)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    return fake_parts(Places(state=tmp_path / "state", cache=tmp_path / "cache"), generator=Counting())
+
+
+def picture(role: str = "image", data: bytes | None = None) -> InputImage:
+    asset = Asset(data=data or images.encode(sample_picture(4)), media_type="image/png", name="mine.png")
+    return as_input(asset, role)
+
+
+def asked(**more: Any) -> GenerationRequest:
+    given = {
+        "prompt": "a red house",
+        "task": Task.TRANSFORM,
+        "inputs": (picture(),),
+        "size": Size(width=256, height=256),
+    }
+    return GenerationRequest(**(given | more))
+
+
+def _run(parts: Parts, request: GenerationRequest) -> Any:
+    (outcome,) = Pipeline(parts).run(request)
+    return outcome
+
+
+def test_every_check_looks_at_every_picture_before_the_output(parts: Parts) -> None:
+    policy = Fixed()
+    outputs = (FakeOutputCheck(name="c"), FakeOutputCheck(name="d"))
+    mask = np.zeros((256, 256, 3), np.uint8)
+    mask[64:128, 64:128] = 255
+    inputs = (picture(), picture("mask", images.encode(mask)))
+    outcome = _run(replace(parts, policy=policy, output_checks=outputs), asked(task=Task.INPAINT, inputs=inputs))
+    assert isinstance(outcome, Recorded), outcome
+    shown = {stage: [(r.check, r.stage.value) for r in results] for stage, results in policy.shown}
+    assert list(shown) == ["prompt", "input", "output", "export"]
+    assert shown["input"] == [("c", "input"), ("d", "input"), ("c", "input"), ("d", "input")]
+    assert [stage for _, stage in shown["export"]] == ["prompt", *["input"] * 4, "output", "output"]
+    stages = [check.stage.value for check in outcome.generated.admitted.checks]
+    assert stages == ["prompt", *["input"] * 4]
+
+
+def test_a_refused_picture_generates_nothing(parts: Parts) -> None:
+    outcome = _run(replace(parts, policy=Fixed("input")), asked())
+    assert isinstance(outcome, Refused)
+    assert (outcome.stage, outcome.reason) == (Stage.INPUT, "refused.input")
+    assert parts.generator.made == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.FAIL, Behaviour.NAN, Behaviour.EMPTY, Behaviour.UNAVAILABLE])
+def test_a_check_that_does_not_look_lets_nothing_in(parts: Parts, behaviour: Behaviour) -> None:
+    outcome = _run(replace(parts, output_checks=(FakeOutputCheck(behaviour=behaviour),)), asked())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "refused.input"
+    assert parts.generator.made == 0  # type: ignore[attr-defined]
+
+
+def test_a_check_that_only_knows_outputs_lets_nothing_in(parts: Parts) -> None:
+    class OutputOnly:
+        name, version = "output-only", "1"
+        check = FakeOutputCheck().check
+
+    outcome = _run(replace(parts, output_checks=(OutputOnly(),)), asked())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "refused.input"
+    assert "does not look at pictures that go in" in outcome.checks[0].detail
+
+
+def test_unchecked_is_said_of_inputs_too(parts: Parts) -> None:
+    outcome = _run(replace(parts, output_checks=UnsafeNoOutputCheck()), asked())
+    assert isinstance(outcome, Recorded), outcome
+    assert "builtin.unsafe-unchecked" in [rule.rule for rule in outcome.generated.admitted.decision.fired]
+
+
+def test_what_is_never_made_is_not_made_of_pictures_either(parts: Parts) -> None:
+    """The halves may stand in the text and in the picture."""
+    seen = FakeOutputCheck(category="nudity", score=0.9)
+    outcome = _run(replace(parts, policy=Fixed(), output_checks=(seen,)), asked(prompt="a child at the sea"))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "hard.minor_sexual"
+    assert parts.generator.made == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "fake",
+    [
+        {"pixels": sample_picture(9)},
+        {"sha256": "0" * 64},
+        {"media_type": "image/jpeg"},
+        {"data": images.encode(sample_picture(9))},
+    ],
+)
+def test_a_picture_that_is_not_its_file_is_refused(parts: Parts, fake: dict[str, Any]) -> None:
+    with pytest.raises(RequestError) as caught:
+        _run(parts, asked(inputs=(replace(picture(), **fake),)))
+    assert caught.value.code == "request.input"
+
+
+def test_a_parent_that_does_not_hold_is_refused_and_one_that_holds_is_kept(parts: Parts) -> None:
+    parent = _run(parts, GenerationRequest(prompt="a red house", seed=3))
+    broken = parent.asset.data + b"more"  # any reader of PNG still shows the picture
+    with pytest.raises(RequestError) as caught:
+        _run(parts, asked(inputs=(picture(data=broken),)))
+    assert caught.value.code == "request.input-invalid"
+    assert isinstance(_run(parts, asked(inputs=(picture(data=parent.asset.data),))), Recorded)
+
+
+def test_a_file_becomes_an_input(tmp_path: Path) -> None:
+    path = tmp_path / "in.png"
+    path.write_bytes(images.encode(sample_picture(4)))
+    read = read_input(path, "mask")
+    assert (read.role, read.media_type) == ("mask", "image/png")
+    assert np.array_equal(read.pixels, sample_picture(4))
+    path.write_bytes(b"no picture")
+    with pytest.raises(AssetError):
+        read_input(path)
