@@ -65,7 +65,8 @@ class _ByHead:
         for size in self._heads:
             for start in range(len(text) - size + 1):
                 for length in lengths.get(text[start : start + size], ()):
-                    if ids := terms.get(text[start : start + length]):
+                    # Beyond the end a slice is shorter than asked for, and may be a shorter term.
+                    if start + length <= len(text) and (ids := terms.get(text[start : start + length])):
                         yield start, start + length, ids
 
 

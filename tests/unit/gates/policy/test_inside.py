@@ -19,6 +19,12 @@ def test_every_overlapping_match_is_found(pure: bool) -> None:
     assert terms
 
 
+@pytest.mark.parametrize("pure", [True, False])
+def test_a_term_that_the_text_is_too_short_for_is_not_found(pure: bool) -> None:
+    terms = InsideTerms([*MANY, ("ab護", 100), ("ab護c", 101), ("ab護cd", 102)], pure=pure)
+    assert [(start, end, ids) for start, end, ids in terms.find("xab護")] == [(1, 4, (100,))]
+
+
 def test_nothing_is_in_nothing() -> None:
     assert not InsideTerms([])
     assert list(InsideTerms([]).find("abc")) == []
