@@ -106,7 +106,7 @@ class PackPolicy:
             for conditions in loaded.conditions:
                 if conditions.stage is not stage:
                     continue
-                facts = known(stage, context, seen, loaded.categories) | self._measured(results)
+                facts = known(stage, context, seen, conditions.categories) | self._measured(results)
                 # Ahead of its stage, what is missing may only not be there yet: not even has() can be answered then.
                 coming = (lambda name: not _final([name], context)) if ahead else None
                 activation = conditions.door.activate(facts, coming=coming)

@@ -14,7 +14,7 @@ from sdsafe.errors import PolicyFormatError
 from sdsafe.gates.policy._misspelling import MOST_TERMS
 from sdsafe.gates.policy.categories import BUILTIN, TERMS, Category
 from sdsafe.gates.policy.cel import Condition, ConditionError, Door
-from sdsafe.gates.policy.facts import declared
+from sdsafe.gates.policy.facts import category_of, declared
 from sdsafe.gates.policy.terms import LONGEST_TERM, can_match
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Conditions:
 
     stage: Stage
     door: Door
+    categories: Mapping[str, Category]
+    """Those that its rules ask about."""
     rules: tuple[tuple[Rule, Condition], ...]
 
 
@@ -110,5 +112,7 @@ def compile_rules(pack: Pack, categories: Mapping[str, Category], file: str) -> 
                 raise PolicyFormatError(
                     file=file, key=f"rules[{index}].when", expected=error.expected, found=error.found
                 ) from error
-        compiled.append(Conditions(stage=Stage(stage), door=door, rules=tuple(rules)))
+        about = [category_of(name) for _, condition in rules for name in condition.names]
+        asked = {each[0]: categories[each[0]] for each in about if each is not None}
+        compiled.append(Conditions(stage=Stage(stage), door=door, categories=asked, rules=tuple(rules)))
     return tuple(compiled)
