@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from sdsafe.gates.policy.model import Pack
 
 OURS = ("openrail-m", "openrail-pp-m", "stability-community", "flux-dev", "enterprise-strict", "eu-code-of-practice",
-        "us-ca-sb942", "cn-aigc")  # fmt: skip
+        "us-ca-sb942", "cn-aigc", "adobe-stock", "123rf", "magnific", "dreamstime", "getty", "shutterstock", "alamy",
+        "pond5", "depositphotos")  # fmt: skip
 
 _DATE = re.compile(r"\b20\d\d-[01]\d(?:-[0-3]\d)?\b")
-_REFUSES_ON_SECONDARY = {("stability-community", "revenue-over-limit")}
-"""Two independent copies of the text agree; its NOTICE says why that refuses."""
+_REFUSES_ON_SECONDARY = {
+    ("stability-community", "revenue-over-limit"),
+    ("alamy", "ai-not-accepted"),
+    ("pond5", "ai-not-accepted"),
+    ("depositphotos", "ai-not-accepted"),
+}
+"""Each NOTICE says why what others quote refuses there."""
 
 
 def _pack(name: str) -> Pack:
