@@ -24,6 +24,11 @@ class _Entry(NamedTuple):
 
 _TABLE: Mapping[str, _Entry] = {
     "generate": _Entry("generate", "Make checked, watermarked, signed pictures from a prompt."),
+    "transform": _Entry("transform", "Redraw a picture after a prompt."),
+    "vary": _Entry("vary", "Make variations of a picture."),
+    "inpaint": _Entry("inpaint", "Paint anew what a mask selects; everything else stays."),
+    "outpaint": _Entry("outpaint", "Make a picture larger by painting around it."),
+    "upscale": _Entry("upscale", "Enlarge a picture without a model."),
     "verify": _Entry("verify", "Prove where a picture comes from; exit 0 only if it is shown."),
     "inspect": _Entry("inspect", "Report everything a picture carries, without judging."),
     "policy": _Entry("policy", "Try prompts against policy packs."),

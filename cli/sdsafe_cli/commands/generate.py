@@ -2,221 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli._errors import Exit
-from sdsafe_cli.context import interactive, settings_from
-from sdsafe_cli.options import disclosure_option, force_option, json_option, policy_option
-from sdsafe_cli.render import emit_json, message, plain
+from sdsafe_cli.making import Choices, make, model_options, output_options
+from sdsafe_cli.use import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sdsafe.core.request import GenerationRequest, Size
-    from sdsafe.core.states import Outcome, Recorded, Refused
-    from sdsafe.pipeline import Pipeline
+    from sdsafe.core.request import Size
 
 __all__ = ["command"]
 
 
-def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Size | None:
-    if value is None:
-        return None
-    from sdsafe.core.request import Size
-
-    width, _, height = value.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise click.BadParameter(f"{value!r} is not WIDTHxHEIGHT, such as 512x512")
-    return Size(width=int(width), height=int(height))
-
-
 @click.command("generate")
 @click.argument("prompt")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="PNG file to write.")
-@click.option("--n", "count", type=click.IntRange(1, 1000), default=1, help="How many pictures (FILE-1.png, ...).")
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Same request and seed, same pixels before marking.")
-@click.option("--model", metavar="ID", help="builtin:NAME, a hub id owner/name[@revision], or a local folder.")
-@click.option("--size", metavar="WxH", callback=_size, help="Width and height in pixels.")
-@click.option("--steps", type=click.IntRange(1, 1000), help="Denoising steps.")
-@click.option("--guidance", type=click.FloatRange(0, 100), help="Classifier-free guidance scale.")
-@click.option("--scheduler", metavar="NAME", help="ddim, euler, dpmpp, ...")
-@click.option("--negative-prompt", metavar="TEXT", help="What not to show; goes through the same checks.")
-@click.option(
-    "--use", metavar="USE", help="What for: private, internal, commercial or marketplace:ID (adds the pack ID)."
-)
-@click.option(
-    "--attest", multiple=True, metavar="CODE", help="What you vouch for (repeatable): release_form=ID, registration:ID."
-)
-@click.option("--device", metavar="NAME", help="auto, cuda, rocm, mps, xpu or cpu.")
-@click.option("--signer", metavar="URI", help="Credential that signs, such as file:FOLDER.")
-@policy_option
-@disclosure_option
-@click.option("--unsafe-unchecked", is_flag=True, help="Release without any output check; every manifest says so.")
-@force_option
-@json_option
-def command(  # noqa: PLR0913 - one argument per flag
-    *,
-    prompt: str,
-    output: Path,
-    count: int,
-    seed: int | None,
-    model: str | None,
-    size: Size | None,
-    steps: int | None,
-    guidance: float | None,
-    scheduler: str | None,
-    negative_prompt: str | None,
-    use: str | None,
-    attest: tuple[str, ...],
-    device: str | None,
-    signer: str | None,
-    policy: tuple[str, ...],
-    prompt_disclosure: str | None,
-    unsafe_unchecked: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+@click.option("--size", metavar="WxH", callback=size_of, help="Width and height in pixels.")
+@model_options
+@output_options
+def command(*, prompt: str, size: Size | None, **given: Unpack[Choices]) -> None:
     """Make pictures from PROMPT and write them, signed, to FILE. PROMPT "-" is read from standard input.
 
     Exit 3: policy refused at least one picture; nothing was written for it.
     """
-    from sdsafe.api import open_pipeline
-    from sdsafe.core.request import GenerationRequest, ModelRef
-    from sdsafe.gates.registry.use import DeclaredUse
-    from sdsafe.pipeline import UnsafeNoOutputCheck
+    from sdsafe.core.request import Task
 
-    targets = _targets(output, count, force=force)
-    DeclaredUse(use=use)  # a use that does not exist is a mistake of the command line, not of the settings
-    settings = settings_from(
-        policy=policy, device=device, signer=signer, prompt_disclosure=prompt_disclosure, intended_use=use
-    )
-    request = GenerationRequest(
-        prompt=sys.stdin.read().rstrip("\n") if prompt == "-" else prompt,
-        negative_prompt=negative_prompt,
-        model=ModelRef(repo=model or settings.model),
-        count=count,
-        seed=seed,
-        size=size,
-        steps=steps,
-        guidance=guidance,
-        scheduler=scheduler,
-        intended_use=settings.intended_use,
-        attestations=attest,
-    )
-    pipeline = open_pipeline(settings, unsafe=UnsafeNoOutputCheck() if unsafe_unchecked else None)
-    outcomes = list(_run(pipeline, request, targets, force=force))
-    _show(outcomes, targets, request, as_json=as_json)
-    if any(_is_refused(outcome) for outcome in outcomes):
-        raise click.exceptions.Exit(Exit.REFUSED)
-
-
-def _targets(output: Path, count: int, *, force: bool) -> list[Path]:
-    """Return one path per image, after making sure that each can be written: before anything is generated."""
-    if output.suffix.lower() != ".png":
-        raise click.BadParameter(f"{output.name}: only .png is written so far", param_hint="--output")
-    folder = output.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise click.BadParameter(f"the folder {folder} does not exist or cannot be written", param_hint="--output")
-    paths = [output] if count == 1 else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(count)]
-    for path in paths:
-        if path.exists() and (path.is_dir() or not force):
-            raise click.BadParameter(f"{path} exists; --force overwrites it", param_hint="--output")
-    return paths
-
-
-def _run(pipeline: Pipeline, request: GenerationRequest, targets: list[Path], *, force: bool) -> Iterator[Outcome]:
-    from sdsafe.api import save_to
-    from sdsafe_cli.progress import watching
-
-    def deliver(recorded: Recorded) -> None:
-        save_to(targets[recorded.generated.index], force=force)(recorded)
-
-    with watching(show=interactive()) as watch:
-        yield from pipeline.stream(request, deliver=deliver, watch=watch)
-
-
-def _is_refused(outcome: Outcome) -> bool:
-    from sdsafe.core.states import Recorded
-
-    return not isinstance(outcome, Recorded)
-
-
-def _show(outcomes: list[Outcome], targets: list[Path], request: GenerationRequest, *, as_json: bool) -> None:
-    rows = [_row(outcome, path) for outcome, path in zip(outcomes, targets, strict=True)]
-    if as_json:
-        emit_json("sdsafe.generate/1", {"outcomes": rows})
-        return
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if row["outcome"] == "recorded":
-            click.echo(f"{row['path']}  asset {row['asset_id']}  seed {row['seed']}  ledger #{row['log_index']}")
-        else:
-            message(f"{row['outcome']}: {row['message']}")
-            if row.get("hint"):
-                message(f"  {row['hint']}")
-            for line in _marked(outcome, request):
-                message(f"  {line}")
-
-
-def _marked(outcome: Outcome, request: GenerationRequest) -> Iterator[str]:
-    """Yield the characters of the request that findings point at: the user's own words, on the user's own screen."""
-    from sdsafe.core.states import Refused
-
-    texts = dict(request.texts())
-    for check in outcome.checks if isinstance(outcome, Refused) else ():
-        for finding in check.findings:
-            if span := finding.span:
-                words = texts.get(span.field, "")[span.start : span.end]
-                yield f"{span.field}, characters {span.start} to {span.end}: {words!r} ({finding.category})"
-
-
-def _row(outcome: Outcome, path: Path) -> dict[str, object]:
-    from sdsafe.core.states import InReview, Recorded, Refused
-
-    match outcome:
-        case Recorded():
-            return _recorded_row(outcome, path)
-        case Refused():
-            return _refused_row(outcome)
-        case InReview():
-            return {
-                "outcome": "in_review",
-                "ticket": outcome.ticket,
-                "message": f"waits for a person as {outcome.ticket}",
-                "hint": f"sdsafe review show {outcome.ticket}",
-                "seed": outcome.seed,
-            }
-
-
-def _recorded_row(outcome: Recorded, path: Path) -> dict[str, object]:
-    cleared = outcome.signed.encoded.marked.cleared
-    return {
-        "outcome": "recorded",
-        "path": str(path),
-        "asset_id": str(outcome.asset_id),
-        "seed": outcome.seed,
-        "pixels_sha256": outcome.generated.pixels_sha256,
-        "asset_sha256": outcome.receipt.entry.asset_sha256,
-        "manifest": outcome.signed.manifest_label,
-        "log_index": outcome.receipt.log_index,
-        "unchecked": cleared.unchecked,
-        "decision": plain(cleared.judgement),
-        "discharges": plain(outcome.signed.discharges),
-    }
-
-
-def _refused_row(outcome: Refused) -> dict[str, object]:
-    return {
-        "outcome": "refused",
-        "reason": outcome.reason,
-        "message": outcome.message,
-        "hint": outcome.hint,
-        "stage": outcome.stage.value,
-        "seed": outcome.seed,
-        "decision": plain(outcome.decision),
-        "checks": plain(outcome.checks),
-    }
+    make(Task.GENERATE, prompt, given, size=size)
