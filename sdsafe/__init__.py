@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sdsafe.api import open_pipeline as open_pipeline
     from sdsafe.api import open_validator as open_validator
     from sdsafe.api import read_asset as read_asset
+    from sdsafe.api import read_input as read_input
     from sdsafe.api import save_to as save_to
     from sdsafe.api import verify as verify
     from sdsafe.core.decisions import Decision as Decision
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import ModelRef as ModelRef
     from sdsafe.core.request import PromptDisclosure as PromptDisclosure
     from sdsafe.core.request import Size as Size
+    from sdsafe.core.request import Task as Task
     from sdsafe.core.states import Asset as Asset
     from sdsafe.core.states import InReview as InReview
     from sdsafe.core.states import Outcome as Outcome
@@ -46,12 +48,12 @@ if TYPE_CHECKING:
     from sdsafe.verification import Validator as Validator
 
 _HOME = {
-    "sdsafe.api": ("inspect", "open_pipeline", "open_validator", "read_asset", "save_to", "verify"),
+    "sdsafe.api": ("inspect", "open_pipeline", "open_validator", "read_asset", "read_input", "save_to", "verify"),
     "sdsafe.core.decisions": ("Decision", "Effect"),
     "sdsafe.core.findings": ("CheckResult", "Finding"),
     "sdsafe.core.ids": ("AssetId",),
     "sdsafe.core.report": ("Report", "Verdict"),
-    "sdsafe.core.request": ("GenerationRequest", "ModelRef", "PromptDisclosure", "Size"),
+    "sdsafe.core.request": ("GenerationRequest", "ModelRef", "PromptDisclosure", "Size", "Task"),
     "sdsafe.core.states": ("Asset", "InReview", "Outcome", "Recorded", "Refused"),
     "sdsafe.core.trust": ("Require", "TrustPolicy"),
     "sdsafe.errors": ("SdsafeError", "VerificationError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,6 +126,61 @@ def test_two_encoders_are_asked_each_for_its_own_text(edit: Callable[..., list[G
         ("prompt", "tokenizer", "a red house"),
         ("prompt_2", "tokenizer_2", "a boat"),
     }
+
+
+def test_threads_that_do_different_things_with_one_model_get_what_single_calls_get(
+    edit: Callable[..., list[Generated]], sixteen_channels: str
+) -> None:
+    """Its pipelines share schedulers, tokenizers, and the number of channels that inpainting hides."""
+    cases = [(task, seed) for task in (Task.GENERATE, Task.TRANSFORM, Task.INPAINT) for seed in (1, 2)]
+
+    def run(case: tuple[Task, int]) -> str:
+        more: dict[str, Any] = {"inputs": (), "size": Size(width=64, height=64)} if case[0] is Task.GENERATE else {}
+        (made,) = edit(case[0], seed=case[1], model=sixteen_channels, prompt="house " * 20, **more)
+        return made.pixels_sha256
+
+    alone = [run(case) for case in cases]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        assert list(pool.map(run, cases)) == alone
+    assert len(set(alone)) == len(cases)
+
+
+@pytest.mark.slow
+def test_the_less_strength_the_more_of_the_picture_stays(
+    generator: DiffusersGenerator, make: Make, picture: Picture
+) -> None:
+    """With a model that has learnt something; structural similarity in windows of 8 pixels."""
+    size = Size(width=256, height=256)
+    common: dict[str, Any] = {"model": "builtin:scenes", "steps": 10}
+    (made,) = make(generator, prompt="a red house on green hills at sunset", size=size, **common)
+    inputs = (picture("image", made.pixels),)
+    near, far = (
+        make(
+            generator,
+            prompt="a blue house on snowy hills at night",
+            task=Task.TRANSFORM,
+            inputs=inputs,
+            size=None,
+            parameters={"strength": strength},
+            **common,
+        )[0]
+        for strength in (0.2, 0.9)
+    )
+    assert _similarity(made.pixels, near.pixels) > 0.9
+    assert _similarity(made.pixels, far.pixels) < 0.8
+
+
+def _similarity(a: Pixels, b: Pixels) -> float:
+    """Return the mean SSIM (Wang et al. 2004, with K1 = 0.01 and K2 = 0.03) of two pictures in gray."""
+
+    def mean(values: Any) -> Any:
+        return np.lib.stride_tricks.sliding_window_view(values, (8, 8)).mean(axis=(2, 3))
+
+    x, y = a.mean(axis=2), b.mean(axis=2)
+    mx, my = mean(x), mean(y)
+    vx, vy, both = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return float(((2 * mx * my + c1) * (2 * both + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
 
 
 def test_a_class_that_cannot_says_so(
