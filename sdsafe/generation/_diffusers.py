@@ -206,7 +206,7 @@ def _warn_of_cuts(encoded: tuple[EncodedText, ...]) -> None:
     for each in encoded:
         if each.cut:
             _log.warning(
-                "%s was cut: %s reads %d of its %d tokens, the rest has no effect on the picture",
+                "%s was cut: %s reads %d of its %d tokens",
                 each.name,
                 each.encoder,
                 each.limit,

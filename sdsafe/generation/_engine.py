@@ -35,9 +35,13 @@ if TYPE_CHECKING:
     from sdsafe.generation.tasks import Canvas
 
 # transformers warns, once per image processor, that torchvision is absent. There is no build of it to pin that fits
-# every torch, diffusers falls back to Pillow, and text to image uses none of them. Nothing else is filtered.
+# every torch, diffusers falls back to Pillow, and text to image uses none of them. The other line that is filtered
+# tells of "indexing errors" with long prompts; every pipeline cuts them, and we say so ourselves.
 logging.getLogger("transformers.utils.import_utils").addFilter(
     lambda record: "requires torchvision (not installed)" not in record.getMessage()
+)
+logging.getLogger("transformers.tokenization_utils_base").addFilter(
+    lambda record: "Token indices sequence length is longer" not in record.getMessage()
 )
 
 import diffusers  # noqa: E402 - after the filter, which must be there when it imports transformers
@@ -137,7 +141,7 @@ def load(model: Model, *, dtype: str, device: Device) -> Engine:
     """
     cls = getattr(diffusers, model.components.pipeline, None)
     known = inspect.signature(cls.__init__).parameters if cls is not None else {}
-    aside = dict.fromkeys(model.components.set_aside)
+    aside = dict.fromkeys((*model.components.set_aside, *(each for each in model.components.absent if each in known)))
     switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
     with _translated("loaded"):
         try:

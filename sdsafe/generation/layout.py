@@ -46,6 +46,8 @@ class Components:
     """Component name to library and class name."""
     set_aside: tuple[str, ...]
     """Components that the index names and that are left out."""
+    absent: tuple[str, ...] = ()
+    """Components that its class knows and that this model does not have, as SD 3 without its largest encoder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,8 @@ def read_components(index: object) -> Components:
     for name, (library, cls) in loaded.items():
         if not name.isidentifier() or not _is_known_library(library) or cls.startswith(("Onnx", "ORT", "FlashPack")):
             raise _foreign_code(f"the component {name[:40]!r}")
-    return Components(pipeline=pipeline, loaded=loaded, set_aside=aside)
+    absent = tuple(sorted(name for name, value in index.items() if value == [None, None] and name.isidentifier()))
+    return Components(pipeline=pipeline, loaded=loaded, set_aside=aside, absent=absent)
 
 
 def select_weights(names: Collection[str], components: Components) -> Selection:

@@ -46,7 +46,7 @@ def _change(a: Pixels, b: Pixels) -> float:
     return float(np.abs(a.astype(int) - b.astype(int)).mean())
 
 
-@pytest.mark.parametrize("family", ["builtin:tiny", "sdxl", "sixteen_channels"])
+@pytest.mark.parametrize("family", ["builtin:tiny", "sdxl", "sixteen_channels", "sd3", "flux"])
 def test_every_family_transforms_paints_inside_and_paints_outside(
     edit: Callable[..., list[Generated]], request: pytest.FixtureRequest, family: str
 ) -> None:
@@ -106,6 +106,7 @@ def test_a_text_that_is_too_long_says_what_was_read_and_warns_without_repeating_
     assert not texts["negative_prompt"].cut
     assert texts["negative_prompt"].text == "blur"
     assert "prompt was cut: tokenizer reads 75 of its 360 tokens" in caplog.text
+    assert "Token indices" not in caplog.text  # another library's advice, which is not about us
     assert "onfidential" not in caplog.text
     assert "onfidential" not in repr(made.execution)
 
@@ -181,6 +182,16 @@ def _similarity(a: Pixels, b: Pixels) -> float:
     vx, vy, both = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     return float(((2 * mx * my + c1) * (2 * both + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
+
+
+def test_each_encoder_has_a_limit_of_its_own(edit: Callable[..., list[Generated]], flux: str) -> None:
+    (made,) = edit(Task.TRANSFORM, model=flux, prompt="house " * 20)
+    clip, t5 = made.execution.encoded
+    assert (clip.encoder, clip.limit, clip.cut, clip.text) == ("tokenizer", 75, True, "house " * 14 + "house")
+    assert (t5.encoder, t5.limit, t5.cut) == ("tokenizer_2", 511, False)
+    (short,) = edit(Task.TRANSFORM, model=flux, prompt="house " * 20, parameters={"max_sequence_length": 64})
+    assert short.execution.encoded[1].cut
+    assert short.execution.encoded[1].limit == 63
 
 
 def test_a_class_that_cannot_says_so(
