@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from sdsafe.core.context import AssetFacts, JudgementContext
 from sdsafe.core.decisions import Decision, Effect, FiredRule, unite
 from sdsafe.core.findings import Stage
-from sdsafe.core.request import Size, Task
 from sdsafe.errors import (
     ConfigurationError,
     ExportRefusedError,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import CheckResult
     from sdsafe.core.house import House
     from sdsafe.core.plans import Plan
-    from sdsafe.core.request import GenerationRequest, PromptDisclosure
+    from sdsafe.core.request import GenerationRequest, PromptDisclosure, Size
     from sdsafe.errors import RefusedError
     from sdsafe.gates.registry.gate import LicenceGate
     from sdsafe.protocols import PolicyEngine
@@ -101,8 +100,7 @@ class Judges:
             OutputRefusedError: Rules about the output that need no finding refuse.
             ExportRefusedError: Rules about the file and its use refuse.
         """
-        size = request.size if request.task is Task.GENERATE else None
-        context = self._context(request, size)
+        context = self._context(request, request.size)
         output = self._policy.preview(Stage.OUTPUT, context, ()) if self._checked else self._unchecked(context)
         self._passed(output, "the image", OutputRefusedError, checks)
         export = self._policy.preview(Stage.EXPORT, context, checks)

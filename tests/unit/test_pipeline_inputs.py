@@ -14,10 +14,14 @@ from sdsafe.core.decisions import Decision, Effect, FiredRule, PolicyRef
 from sdsafe.core.findings import Stage
 from sdsafe.core.places import Places
 from sdsafe.core.request import GenerationRequest, Size, Task
-from sdsafe.core.states import Asset, Recorded, Refused
+from sdsafe.core.reviews import Opinion
+from sdsafe.core.states import Asset, InReview, Recorded, Refused
 from sdsafe.errors import AssetError, RequestError
+from sdsafe.gates.policy.judge import PackPolicy
+from sdsafe.gates.policy.loader import load_policies
 from sdsafe.inputs import as_input
 from sdsafe.pipeline import Parts, Pipeline, UnsafeNoOutputCheck
+from sdsafe.records.reviews.queue import SqliteReviews
 from sdsafe.testing.fakes import Behaviour, FakeGenerator, FakeOutputCheck
 from sdsafe.testing.pipeline import fake_parts
 from sdsafe.testing.samples import sample_picture
@@ -165,6 +169,25 @@ def test_a_parent_that_does_not_hold_is_refused_and_one_that_holds_is_kept(parts
         _run(parts, asked(inputs=(picture(data=broken),)))
     assert caught.value.code == "request.input-invalid"
     assert isinstance(_run(parts, asked(inputs=(picture(data=parent.asset.data),))), Recorded)
+
+
+def test_an_edit_can_wait_for_a_person_and_keeps_its_parent(parts: Parts, tmp_path: Path) -> None:
+    """What waits is sealed with the pictures that went in: signing needs them later."""
+    parent = _run(parts, GenerationRequest(prompt="a red house", seed=3))
+    folder = tmp_path / "packs" / "house"
+    folder.mkdir(parents=True)
+    (folder / "policy.yaml").write_text(
+        "format: sdsafe.policy/1\nid: house\nversion: 1.0.0\ntitle: t\ndescription: d\nrules:\n"
+        '  - {id: theirs, because: b, stage: input, when: "request.inputs > 0", effect: review}\n'
+    )
+    reviews = SqliteReviews(Places(state=tmp_path / "state", cache=tmp_path / "cache"))
+    policy = PackPolicy(load_policies(["house"], [tmp_path / "packs"]))
+    pipeline = Pipeline(replace(parts, policy=policy, reviews=reviews))
+    (outcome,) = pipeline.run(asked(inputs=(picture(data=parent.asset.data),)))
+    assert isinstance(outcome, InReview), outcome
+    reviews.say(outcome.ticket, Opinion(reviewer="Ada", approves=True, reason="hers", at="2026-11-23T08:00:00Z"))
+    recorded = pipeline.resume(outcome.ticket)
+    assert parent.signed.manifest_label.encode() in recorded.signed.manifest_store
 
 
 def test_a_file_becomes_an_input(tmp_path: Path) -> None:
