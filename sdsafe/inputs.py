@@ -51,8 +51,7 @@ def require_usable(inputs: Iterable[InputImage]) -> None:
     """
     for each in inputs:
         _require_genuine(each)
-        if each.role == "image":
-            _require_intact(each)
+        _require_intact(each)
         each.pixels.setflags(write=False)  # what the gate has seen, nobody changes before it is used
 
 

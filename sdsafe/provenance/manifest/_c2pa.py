@@ -28,6 +28,7 @@ from sdsafe._internal.certificates import SIGNER_USAGES
 from sdsafe.core.findings import Severity
 from sdsafe.errors import ConfigurationError, ManifestError, SigningError
 from sdsafe.provenance.manifest import jumbf
+from sdsafe.provenance.manifest.document import Ingredient
 from sdsafe.provenance.manifest.reading import Reading, StatusCode
 from sdsafe.provenance.manifest.signature import SignatureUnreadable, read_claim_signature
 
@@ -76,11 +77,11 @@ def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[
     try:
         with (
             c2pa.Signer.from_callback(callback, _algorithm(signer.alg), _pem(signer.certificate_chain)) as native,
-            c2pa.Builder(definition.to_json(), _context(os.getpid(), ())) as builder,
+            c2pa.Builder(_without_ingredients(definition), _context(os.getpid(), ())) as builder,
         ):
             for identifier, content in definition.resources.items():
                 builder.add_resource(identifier, io.BytesIO(content))
-            for each in definition.ingredients:
+            for each in _ingredients(definition):
                 builder.add_ingredient(json.dumps(dict(each.description)), each.media_type, io.BytesIO(each.data))
             store: bytes = builder.sign(native, asset.media_type, io.BytesIO(asset.data), result)
     except c2pa.C2paError as error:
@@ -95,6 +96,23 @@ def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[
         raise faults[0]
     _check_signature(store)
     return result.getvalue(), store
+
+
+def _without_ingredients(definition: ManifestDefinition) -> str:
+    """Return the document for a builder: where files went in, all ingredients are added in order afterwards."""
+    if not definition.ingredients:
+        return definition.to_json()
+    rest = {name: value for name, value in definition.document.items() if name != "ingredients"}
+    return json.dumps(rest, ensure_ascii=False, allow_nan=False)
+
+
+def _ingredients(definition: ManifestDefinition) -> Iterator[Ingredient]:
+    """Yield files first: some readers look at the first ingredient only, and ask where it comes from."""
+    described = definition.document.get("ingredients")
+    if definition.ingredients and isinstance(described, list):
+        yield from definition.ingredients
+        for each in described:
+            yield Ingredient(description=each, media_type=str(each["format"]), data=b"")
 
 
 def _check_signature(store: bytes) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import GenerationRequest
     from sdsafe.core.states import Encoded
 
-__all__ = ["TASKS", "actions", "masks", "names_model", "names_prompt", "pictures", "require_known"]
+__all__ = ["TASKS", "actions", "names_model", "names_prompt", "pictures", "require_known"]
 
 _MODEL, _PROMPT, _IMAGE, _MASK = "model", "prompt", "image", "mask"  # labels of ingredients and roles of inputs
 
@@ -67,32 +67,22 @@ def require_known(request: GenerationRequest) -> None:
 
 
 def pictures(request: GenerationRequest) -> tuple[Ingredient, ...]:
-    """Return the picture that the task starts from; a manifest that it carries is carried on."""
-    relationship = "componentOf" if request.task is Task.OUTPAINT else "parentOf"
+    """Return the pictures that went in, the one that the task starts from first; their manifests are carried on.
+
+    The mask is ``inputTo``: it went in, and nothing of it is seen.
+    """
+    relations = {_IMAGE: "componentOf" if request.task is Task.OUTPAINT else "parentOf", _MASK: "inputTo"}
+    titles = {_IMAGE: "input picture", _MASK: "mask"}
     return tuple(
         Ingredient(
-            description={"label": _IMAGE, "title": "input picture", "relationship": relationship},
+            description={"label": role, "title": titles[role], "relationship": relations[role]},
             media_type=each.media_type,
             data=each.data,
         )
+        for role in (_IMAGE, _MASK)
         for each in request.inputs
-        if each.role == _IMAGE
+        if each.role == role
     )
-
-
-def masks(request: GenerationRequest) -> list[object]:
-    """Return the mask as an ingredient: it went in, and nothing of it is seen."""
-    return [
-        {
-            "label": _MASK,
-            "title": "mask",
-            "format": each.media_type,
-            "relationship": "inputTo",
-            "instance_id": f"sha256:{each.sha256}",
-        }
-        for each in request.inputs
-        if each.role == _MASK
-    ]
 
 
 def actions(encoded: Encoded, agent: Mapping[str, str], when: str) -> list[object]:
@@ -153,7 +143,7 @@ def _parameters(encoded: Encoded) -> dict[str, object]:
     went_in = [
         *([_MODEL] if names_model(request) else []),
         *([_PROMPT] if names_prompt(request, opening.mode) else []),
-        *([_MASK] if masks(request) else []),
+        *([_MASK] if request.task is Task.INPAINT else []),
     ]
     stated = {labels.PARAMETER_PREFIX + name: value for name, value in known.items() if value is not None}
     return {**({"ingredientIds": went_in} if went_in else {}), **stated}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe.core.request import PromptDisclosure
 from sdsafe.provenance.manifest import labels
-from sdsafe.provenance.manifest.actions import actions, masks, names_model, names_prompt, pictures, require_known
+from sdsafe.provenance.manifest.actions import actions, names_model, names_prompt, pictures, require_known
 from sdsafe.provenance.manifest.document import ManifestDefinition, not_unicode
 from sdsafe.provenance.manifest.generation import generation_assertion
 
@@ -50,7 +50,7 @@ def define(encoded: Encoded, *, generator: str, version: str, when: str, title: 
         "claim_generator_info": [{**agent, "specVersion": labels.SPEC_VERSION}],
         "title": title,
         "format": encoded.asset.media_type,
-        "ingredients": [*([_model(encoded)] if by_model else []), *prompt, *masks(request)],
+        "ingredients": [*([_model(encoded)] if by_model else []), *prompt],
         "assertions": [
             _assertion(labels.ACTIONS, {"allActionsIncluded": True, "actions": actions(encoded, agent, when)}),
             *([_assertion(labels.AI_DISCLOSURE, _ai_disclosure(encoded))] if by_model else []),

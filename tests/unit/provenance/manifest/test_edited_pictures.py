@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 TASKS = (Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.UPSCALE)
 
+
 def given(role: str, data: bytes) -> InputImage:
     return InputImage(
         role=role,
@@ -120,6 +121,8 @@ def test_every_task_has_its_actions_and_its_picture(
     assert related.pop("input picture") == image
     expected = {} if task is Task.UPSCALE else {"owner/model": "inputTo", "prompt": "inputTo"}
     assert related == expected | ({"mask": "inputTo"} if task is Task.INPAINT else {})
+    # Some readers look at the first ingredient only.
+    assert active["ingredients"][0]["title"] == "input picture"
 
 
 def test_opened_and_placed_lead_to_the_picture(sign: Callable[..., Asset]) -> None:
@@ -150,6 +153,13 @@ def test_no_model_no_disclosure_of_one(sign: Callable[..., Asset]) -> None:
     assert "c2pa.ai-disclosure" not in labels_of(active)
     assert "org.sdsafe.seed" not in done(active)[1]["parameters"]
     assert "c2pa.ai-disclosure" in labels_of(read(sign(Task.TRANSFORM))["active"])
+
+
+def test_the_prompt_is_read_back_from_its_ingredient(sign: Callable[..., Asset]) -> None:
+    for task in (Task.GENERATE, Task.TRANSFORM):
+        summary = ManifestProbe().examine(sign(task), Evidence()).summary
+        assert summary is not None
+        assert summary.prompt == "a zeppelin over quiet marshland"
 
 
 def test_an_empty_prompt_is_no_ingredient(
