@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from scipy import ndimage
 from sdsafe.bindings.watermark import embedding, frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from sdsafe.bindings.watermark.embedding import Prepared
     from sdsafe.bindings.watermark.geometry import LatticeMap
     from sdsafe.core.pixels import Pixels
+
+    _Attack = Callable[[npt.NDArray[np.float32], LatticeMap, Reader], bytes | None]
 
 __all__ = ["FLOOR_DB", "Written", "robust", "standard"]
 
@@ -56,7 +59,7 @@ class Written:
     image: Pixels
     psnr: float
     passed: tuple[str, ...]
-    """Attacks of the closed loop after which it still read; empty for the standard quality."""
+    """Attacks of the closed loop after which it read, at this strength or a lower one; empty for the standard quality."""
     failed: tuple[str, ...]
     """Attacks after which it did not, at the quality floor."""
 
@@ -81,43 +84,65 @@ def at_psnr(image: Pixels, ready: Prepared, carrier: Carrier, aim: float) -> tup
 
 
 def robust(image: Pixels, ready: Prepared, carrier: Carrier, reader: Reader, payload: bytes) -> Written:
-    """Strengthen until the mark reads after every attack of the loop, each down to its own quality floor."""
+    """Strengthen until the mark reads after every attack of the loop, each down to its own quality floor.
+
+    What read at some strength is not tried again at a higher one.
+    """
     allowed = embedding.psnr_of(embedding.pattern(ready, carrier, VISIBILITY))
-    aim = min(max(allowed, WORST_DB), _FIRST_DB)
-    passed: dict[str, None] = {}
-    while True:
-        marked, quality = at_psnr(image, ready, carrier, aim)
-        failed, passed = [], {}
-        for name, floor, reads in _attacked(marked, ready, reader, payload):
-            if reads:
-                passed[name] = None
-            else:
-                failed.append(name)
-                if quality > floor + SETTLED_DB:
-                    aim = max(quality - _STEP_DB, floor)
-                    break
-        else:
-            return Written(marked, quality, tuple(passed), tuple(dict.fromkeys(failed)))
-
-
-def _attacked(marked: Pixels, ready: Prepared, reader: Reader, payload: bytes) -> Iterator[tuple[str, float, bool]]:
-    """Yield attacks, how low the quality may go for each, and whether the mark reads; what fails most comes first."""
+    marked, quality = at_psnr(image, ready, carrier, min(max(allowed, WORST_DB), _FIRST_DB))
     plane = frame.luma(marked)
-    canonical = frame.canonical(plane)
-    large = min(plane.shape) >= _LARGE
+    passed: dict[str, None] = {}
+    failed: dict[str, None] = {}
+    for name, floor, attack in _attacks(large=min(image.shape[:2]) >= _LARGE):
+        reads = attack(plane, ready.where, reader) == payload
+        while not reads and quality > floor + SETTLED_DB:
+            marked, quality = at_psnr(image, ready, carrier, max(quality - _STEP_DB, floor))
+            plane = frame.luma(marked)
+            reads = attack(plane, ready.where, reader) == payload
+        (passed if reads else failed)[name] = None
+    return Written(marked, quality, tuple(each for each in passed if each not in failed), tuple(failed))
 
-    def reads(attacked: npt.NDArray[np.float32]) -> bool:
-        seen = frame.canonical(attacked)
-        return reader.read_along(seen, ready.where, adjust=False).payload == payload
 
-    small = frame.resampled(plane, (plane.shape[0] // 2, plane.shape[1] // 2))
-    yield "thumbnail of half size, JPEG 50", FLOOR_DB if large else _THUMBNAIL_DB, reads(_coded(small, "JPEG", 50))
+def _attacks(*, large: bool) -> Iterator[tuple[str, float, _Attack]]:
+    """Yield the loop's attacks and how low the quality may go for each; what asks for most comes first."""
+    yield "thumbnail of half size, JPEG 50", FLOOR_DB if large else _THUMBNAIL_DB, _thumbnail
     for at in _CORNERS:
-        yield "crop to 45 % of each side", FLOOR_DB, _reads_crop(canonical, ready.where, reader, payload, at)
-    yield "denoising", _DENOISED_DB, reads(_denoised(canonical))
-    yield "JPEG 20", FLOOR_DB, reads(_coded(plane, "JPEG", 20))
+        yield "crop to 45 % of each side", FLOOR_DB, partial(_cropped, at=at)
+    yield "denoising", _DENOISED_DB, partial(_read, attack=_denoised)
+    yield "JPEG 20", FLOOR_DB, partial(_read, attack=partial(_coded, form="JPEG", quality=20))
     if not large and features.check("webp"):
-        yield "WebP 50", FLOOR_DB, reads(_coded(plane, "WEBP", 50))
+        yield "WebP 50", FLOOR_DB, partial(_read, attack=partial(_coded, form="WEBP", quality=50))
+
+
+def _read(
+    plane: npt.NDArray[np.float32],
+    where: LatticeMap,
+    reader: Reader,
+    *,
+    attack: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
+) -> bytes | None:
+    """Read where the mark is known to be, after an attack that moves nothing."""
+    return reader.read_along(frame.canonical(attack(plane)), where, adjust=False).payload
+
+
+def _thumbnail(plane: npt.NDArray[np.float32], where: LatticeMap, reader: Reader) -> bytes | None:
+    small = frame.resampled(plane, (plane.shape[0] // 2, plane.shape[1] // 2))
+    return _read(small, where, reader, attack=partial(_coded, form="JPEG", quality=50))
+
+
+def _cropped(
+    plane: npt.NDArray[np.float32], where: LatticeMap, reader: Reader, *, at: tuple[float, float]
+) -> bytes | None:
+    """Read a crop whose place, from 0 to 1, is ``at``, if a blind search would surely find it too."""
+    small = frame.canonical(plane)
+    shape = [round(side * _CROP) for side in small.shape]
+    top, left = (round((side - kept) * each) for side, kept, each in zip(small.shape, shape, at, strict=True))
+    middle = np.array([top + shape[0] / 2 - small.shape[0] / 2, left + shape[1] / 2 - small.shape[1] / 2])
+    crop = np.ascontiguousarray(small[top : top + shape[0], left : left + shape[1]])
+    bigger = frame.canonical(crop)
+    moved = where.shifted(where.linear @ middle).zoomed(bigger.shape[0] / crop.shape[0])
+    reading = reader.read_along(bigger, moved)
+    return reading.payload if reading.peak > _SURE else None
 
 
 def _denoised(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -129,20 +154,6 @@ def _denoised(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     variance = np.asarray(ndimage.uniform_filter(np.square(plane - mean), _WIENER, mode="reflect"))
     kept = np.maximum(variance - _NOISE, 0) / (variance + np.float32(1e-6))
     return np.asarray(mean + (plane - mean) * kept)
-
-
-def _reads_crop(
-    small: npt.NDArray[np.float32], where: LatticeMap, reader: Reader, payload: bytes, at: tuple[float, float]
-) -> bool:
-    """Say whether a crop reads whose place, from 0 to 1, is ``at``; and whether a blind search would surely find it."""
-    shape = [round(side * _CROP) for side in small.shape]
-    top, left = (round((side - kept) * each) for side, kept, each in zip(small.shape, shape, at, strict=True))
-    middle = np.array([top + shape[0] / 2 - small.shape[0] / 2, left + shape[1] / 2 - small.shape[1] / 2])
-    crop = np.ascontiguousarray(small[top : top + shape[0], left : left + shape[1]])
-    moved = where.shifted(where.linear @ middle)
-    bigger = frame.canonical(crop)
-    reading = reader.read_along(bigger, moved.zoomed(bigger.shape[0] / crop.shape[0]))
-    return reading.payload == payload and reading.peak > _SURE
 
 
 def _coded(plane: npt.NDArray[np.float32], form: str, quality: int) -> npt.NDArray[np.float32]:
