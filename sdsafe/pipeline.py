@@ -57,6 +57,7 @@ from sdsafe.obligations.blur import blur
 from sdsafe.obligations.discharging import undone
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
+from sdsafe.provenance.manifest.input_check import InputProvenanceCheck
 from sdsafe.recovery import settle, withdraw
 
 if TYPE_CHECKING:
@@ -307,9 +308,10 @@ class Pipeline:
         )
 
     def _look_at_inputs(self, request: GenerationRequest) -> tuple[CheckResult, ...]:
-        """Let every check look at every picture that goes in, as it looks at those that come out."""
+        """Let every check look at every picture that goes in, as it looks at those that come out, and at its manifest."""
         require_usable(request.inputs)
-        return tuple(run_input_check(check, image) for image in request.inputs for check in _looking(self.__parts))
+        looking: tuple[OutputCheck | InputProvenanceCheck, ...] = (*_looking(self.__parts), InputProvenanceCheck())
+        return tuple(run_input_check(check, image) for image in request.inputs for check in looking)
 
     def _clear(self, generated: Generated) -> Cleared:
         parts, judges, admitted = self.__parts, self.__judges, generated.admitted

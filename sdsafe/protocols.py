@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from sdsafe.core.context import JudgementContext
     from sdsafe.core.decisions import Decision, PolicyRef
     from sdsafe.core.findings import CheckResult, Finding, Stage
@@ -37,6 +40,8 @@ __all__ = [
     "InputCheck",
     "Ledger",
     "ManifestRepository",
+    "Named",
+    "NoiseMarker",
     "OutputCheck",
     "PolicyEngine",
     "Probe",
@@ -116,6 +121,20 @@ class OutputCheck(Protocol):
 
         Returning nothing is an error, not a pass: a check that looked says what it measured.
         """
+        ...
+
+
+class Named(Protocol):
+    """**Protocol:** what every check says of itself."""
+
+    @property
+    def name(self) -> str:
+        """Stable name, recorded in the manifest."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of code and data together, recorded in the manifest."""
         ...
 
 
@@ -220,6 +239,32 @@ class Sized(Protocol):
         Raises:
             WatermarkError: ``watermark.too-small``.
         """
+        ...
+
+
+class NoiseMarker(Protocol):
+    """**Protocol:** draws a diffusion model's initial noise so that it carries an asset id, and reads it back. Pure."""
+
+    @property
+    def alg(self) -> str:
+        """Name of the algorithm, as it appears in manifests."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of the implementation."""
+        ...
+
+    def noise(self, asset_id: bytes, shape: tuple[int, ...], /) -> npt.NDArray[np.float32]:
+        """Return noise of that shape, standard normal, the same for the same id and shape.
+
+        Raises:
+            WatermarkError: The shape has no room for the mark, or the id has not 8 bytes.
+        """
+        ...
+
+    def read(self, noise: npt.NDArray[np.float32], /) -> Detection:
+        """Return what a noise carries that was recovered by inverting the model; never raises for unmarked noise."""
         ...
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.request import GenerationRequest, InputImage
     from sdsafe.core.states import Generated
-    from sdsafe.protocols import OutputCheck, PromptCheck
+    from sdsafe.protocols import Named, OutputCheck, PromptCheck
 
 __all__ = ["run_input_check", "run_output_check", "run_prompt_check"]
 
@@ -24,8 +24,8 @@ def run_prompt_check(check: PromptCheck, request: GenerationRequest) -> CheckRes
     return _run(check.name, check.version, Stage.PROMPT, lambda: check.check(request), must_find=False)
 
 
-def run_input_check(check: OutputCheck, image: InputImage) -> CheckResult:
-    """Run an output check over a picture that goes in; a check that only looks at what comes out is unavailable."""
+def run_input_check(check: Named, image: InputImage) -> CheckResult:
+    """Run a check over a picture that goes in; a check that only looks at what comes out is unavailable."""
 
     def look() -> Iterable[Finding]:
         if not isinstance(check, InputCheck):

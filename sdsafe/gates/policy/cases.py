@@ -17,6 +17,7 @@ from sdsafe.core.organisation import Organisation
 from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Size, Task
 from sdsafe.errors import ConfigurationError
 from sdsafe.gates.guard import run_prompt_check
+from sdsafe.gates.policy.categories import PROVENANCE
 from sdsafe.gates.policy.check import LexiconCheck
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
@@ -50,6 +51,8 @@ class Case(Strict):
     prompt_3: str | None = None
     negative_prompt: str | None = None
     scores: dict[str, Score] | None = None
+    found: tuple[str, ...] = ()
+    """At the stage ``input``: categories that the manifest of the picture gives, such as ``input_use_not_allowed``."""
     stage: Literal["prompt", "input", "output", "export"] | None = None
     task: Literal["generate", "transform", "inpaint", "outpaint", "upscale", "restore"] = "generate"
     model: str | None = None
@@ -203,6 +206,8 @@ class _Bench:
             results.append(run_prompt_check(self._check, context.request))
         if stage in {Stage.INPUT, Stage.OUTPUT} or case.scores is not None:
             results.append(_scored(case.scores or {}, stage if stage is not Stage.EXPORT else Stage.OUTPUT))
+        if stage is Stage.INPUT:
+            results.append(_of_manifest(case.found))
         return self._judged(stage, context, tuple(results))
 
     def _judged(self, stage: Stage, context: JudgementContext, results: tuple[CheckResult, ...]) -> Judged:
@@ -212,6 +217,22 @@ class _Bench:
             later = (self._policy.preview(each, context, results) for each in (Stage.OUTPUT, Stage.EXPORT))
             ahead = unite(later)
         return Judged(request=context.request, results=results, decision=decision, ahead=ahead)
+
+
+def _of_manifest(categories: Sequence[str]) -> CheckResult:
+    """Return what ``input-provenance`` says of a picture whose manifest gives these categories."""
+    findings = tuple(
+        Finding(
+            code="input.manifest",
+            severity=Severity.INFORMATIONAL,
+            stage=Stage.INPUT,
+            source=PROVENANCE,
+            source_version="1",
+            category=category,
+        )
+        for category in (None, *categories)
+    )
+    return CheckResult(check=PROVENANCE, version="1", status=CheckStatus.OK, stage=Stage.INPUT, findings=findings)
 
 
 def _scored(scores: dict[str, float], stage: Stage) -> CheckResult:

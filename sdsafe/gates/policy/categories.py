@@ -11,7 +11,7 @@ from sdsafe.core.findings import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BUILTIN", "LEXICON", "TERMS", "Category"]
+__all__ = ["BUILTIN", "LEXICON", "PROVENANCE", "TERMS", "Category"]
 
 LEXICON = "lexicon"
 """Name of the check that looks for listed terms."""
@@ -29,9 +29,19 @@ class Category:
     """The check that reports it: without its result, no finding means *unknown*."""
 
 
+PROVENANCE = "input-provenance"
+"""Name of the check that reads the manifests of pictures that go in."""
+
 TERMS = Category(stage=Stage.PROMPT, scored=False, check=LEXICON)
 """What every category of a term list is."""
 
+_PROVENANCE = Category(stage=Stage.INPUT, scored=False, check=PROVENANCE)
+
 BUILTIN: Mapping[str, Category] = MappingProxyType(
-    {"obfuscation": TERMS, "nudity": Category(stage=Stage.OUTPUT, scored=True)}
+    {
+        "obfuscation": TERMS,
+        "nudity": Category(stage=Stage.OUTPUT, scored=True),
+        "input_manifest_invalid": _PROVENANCE,
+        "input_use_not_allowed": _PROVENANCE,
+    }
 )

@@ -64,7 +64,7 @@ def _finding(category: str, score: float | None = None) -> Finding:
     )
 
 
-def _seen(*findings: Finding, checks: tuple[str, ...] = ("lexicon", "logos", "poses")) -> Seen:
+def _seen(*findings: Finding, checks: tuple[str, ...] = ("lexicon", "logos", "poses", "input-provenance")) -> Seen:
     results = [
         CheckResult(check=name, version="1", status=CheckStatus.OK, stage=Stage.PROMPT, findings=findings * (not index))
         for index, name in enumerate(checks)
@@ -123,7 +123,7 @@ class TestCategories:
         ("stage", "named"),
         [
             (Stage.PROMPT, {"obfuscation", "rain", "mood"}),
-            (Stage.INPUT, {"pose", "logo", "nudity"}),
+            (Stage.INPUT, {"pose", "logo", "nudity", "input_manifest_invalid", "input_use_not_allowed"}),
             (Stage.OUTPUT, {"logo", "nudity"}),
             (Stage.EXPORT, set(CATEGORIES)),
         ],
