@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         PolicyEngine,
         Probe,
         PromptCheck,
-        Watermarker,
     )
 
 __all__ = [
@@ -51,6 +50,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _ASKING = frozenset({"vlm-judge"})  # built-in checks that wait for somebody else
+
+_EARLIER_MARKS = ("dwtDctSvd",)  # once the default: files in the world carry them
 
 _CHECK_DEADLINE_S = 120.0
 """Seconds that one question to an isolated check may take; its own time-outs are shorter."""
@@ -213,12 +214,15 @@ def open_validator(
     fingerprinters: tuple[Fingerprinter, ...] = tuple(
         _plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters
     )
-    watermarker: Watermarker = _plugin("watermarkers", chosen.watermarker, chosen)
+    readers = [
+        functools.partial(_plugin, "watermarkers", name, chosen)
+        for name in dict.fromkeys((chosen.watermarker, *_EARLIER_MARKS))
+    ]
     probes: tuple[Probe, ...] = (
         ManifestProbe(time_anchors=anchors[ListKind.TSA]),
         TrustProbe(policy),
         MetadataProbe(),
-        WatermarkProbe(watermarker, repository, fingerprinters, always=check_watermark),
+        WatermarkProbe(readers, repository, fingerprinters, always=check_watermark),
         FingerprintProbe(fingerprinters, repository),
         RecoveryProbe(),
         LedgerProbe(SqliteLedger.open_existing(chosen.places)),

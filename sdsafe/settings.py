@@ -50,7 +50,7 @@ class Settings:
     output_checks: tuple[str, ...] = ("open-nsfw",)
     thresholds: tuple[Path, ...] = ()
     """Threshold files of ``sdsafe safety calibrate``; rules name them ``threshold.CATEGORY``."""
-    watermarker: str = "dwtDctSvd"
+    watermarker: str = "lattice"
     fingerprinters: tuple[str, ...] = ("phash",)
     signer: str = "file:"
     ledger: str = "sqlite"

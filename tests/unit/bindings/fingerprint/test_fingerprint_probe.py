@@ -98,7 +98,7 @@ def test_a_likeness_never_recovers_under_another_id_than_the_mark(
     _, repository = release(picture, asset_id=A)
     (remarked,) = LsbWatermarker().embed([picture], [B.value])  # an id that nobody recorded
     asset = as_png(remarked)
-    seen = WatermarkProbe(LsbWatermarker(), repository, GRID, always=False).examine(asset, ABSENT)
+    seen = WatermarkProbe([LsbWatermarker], repository, GRID, always=False).examine(asset, ABSENT)
     assert codes(seen) == ["watermark.unrecorded"]
     seen = FingerprintProbe(GRID, repository).examine(asset, seen)
     assert seen.soft is SoftState.MISMATCH
@@ -112,7 +112,7 @@ def test_an_unconfirmed_mark_and_a_likeness_of_the_same_asset_agree(
 ) -> None:
     marked, repository = release(sample_picture(1), asset_id=A)
     asset = as_png(marked)
-    seen = WatermarkProbe(LsbWatermarker(), repository, (), always=False).examine(asset, ABSENT)
+    seen = WatermarkProbe([LsbWatermarker], repository, (), always=False).examine(asset, ABSENT)
     assert seen.soft is SoftState.NOT_CHECKED
     seen = FingerprintProbe(GRID, repository).examine(asset, seen)
     assert seen.soft is SoftState.MATCH

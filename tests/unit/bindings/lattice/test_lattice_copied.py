@@ -31,7 +31,7 @@ def test_a_copied_mark_reads_and_recovers_nothing() -> None:
     forged = np.clip(victim.astype(int) + marked - owner, 0, 255).astype(np.uint8)
     assert marker.detect([forged])[0].payload == ASSET.value  # the check bits do not stop a copy ...
 
-    probe = WatermarkProbe(marker, repository, [phash], always=False)
+    probe = WatermarkProbe([lambda: marker], repository, [phash], always=False)
     seen = probe.examine(Asset(data=images.encode(forged), media_type="image/png", name="forged.png"), Evidence())
     assert seen.soft is SoftState.MISMATCH  # ... the fingerprint does
     assert not seen.matches

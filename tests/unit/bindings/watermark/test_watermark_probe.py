@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ ABSENT = Evidence()
 
 def probe(repository: Any = None, *, marker: Any = None, fingerprinters: Any = None, always: bool = False) -> Any:
     prints = (GridFingerprinter(),) if fingerprinters is None else fingerprinters
-    return WatermarkProbe(marker or LsbWatermarker(), repository, prints, always=always)
+    return WatermarkProbe([lambda: marker or LsbWatermarker()], repository, prints, always=always)
 
 
 def codes(seen: Evidence) -> list[str]:
@@ -185,3 +186,63 @@ def test_what_was_seen_before_is_kept(as_png: Callable[[Pixels], Asset]) -> None
     first = probe(MemoryRepository()).examine(as_png(sample_picture()), ABSENT)
     second = probe(None).examine(as_png(np.zeros((64, 64, 3), np.uint8)), first)
     assert second.findings[: len(first.findings)] == first.findings
+
+
+class OtherLsb(LsbWatermarker):
+    """A second algorithm: the same bits, upside down."""
+
+    alg = "example.other"  # type: ignore[assignment]
+
+    def embed(self, images: Any, payloads: Any, /) -> Any:
+        return [255 - each for each in super().embed([255 - each for each in images], payloads)]
+
+    def detect(self, images: Any, /) -> Any:
+        found = super().detect([255 - each for each in images])
+        return [replace(each, alg=self.alg) for each in found]
+
+
+class Keyless(OtherLsb):
+    def detect(self, _images: Any, /) -> Any:
+        raise WatermarkError("there is no watermark key on this machine", code="watermark.no-key")
+
+
+def several(repository: Any, *makers: Any, always: bool = False) -> Any:
+    return WatermarkProbe(makers, repository, (GridFingerprinter(),), always=always)
+
+
+def test_a_mark_of_an_earlier_algorithm_still_recovers(release: Any, as_png: Callable[[Pixels], Asset]) -> None:
+    marked, repository = release(sample_picture(1), asset_id=A)
+    seen = several(repository, OtherLsb, LsbWatermarker).examine(as_png(marked), ABSENT)
+    assert (seen.soft, seen.matches[0].alg) == (SoftState.MATCH, LsbWatermarker().alg)
+
+
+def test_what_could_not_be_tried_keeps_the_state_open(release: Any, as_png: Callable[[Pixels], Asset]) -> None:
+    marked, repository = release(sample_picture(1), asset_id=A)
+    both = several(repository, Keyless, LsbWatermarker)
+    assert both.examine(as_png(marked), ABSENT).soft is SoftState.MATCH
+    seen = both.examine(as_png(sample_picture(2)), ABSENT)
+    assert seen.soft is SoftState.NOT_CHECKED
+    assert seen.not_checked == ("watermark: there is no watermark key on this machine",)
+    assert codes(seen) == ["watermark.not-detected"]
+
+
+def test_nothing_is_opened_for_an_intact_file(as_png: Callable[[Pixels], Asset], evidence_of: Any) -> None:
+    def opened() -> Any:
+        raise AssertionError("opened")
+
+    several(None, opened).examine(as_png(sample_picture()), evidence_of(ManifestState.TRUSTED, str(A)))
+
+
+@pytest.mark.parametrize("named", ["example.other", "example.nobody-has-it"])
+def test_an_intact_manifest_is_compared_with_the_mark_that_it_names(
+    named: str, release: Any, as_png: Callable[[Pixels], Asset], evidence_of: Any
+) -> None:
+    marked, _ = release(sample_picture(1), asset_id=A)  # carries a mark, of an algorithm that the manifest denies
+    intact = evidence_of(ManifestState.VALID, str(B))
+    summary = replace(intact.summary, generation={"watermark": {"alg": named, "version": "1"}})
+    seen = several(None, LsbWatermarker, OtherLsb, always=True).examine(
+        as_png(marked), replace(intact, summary=summary)
+    )
+    expected = SoftState.NOT_DETECTED if named == "example.other" else SoftState.NOT_CHECKED
+    assert seen.soft is expected
+    assert ("no watermarker here reads" in " ".join(seen.not_checked)) == (named != "example.other")
