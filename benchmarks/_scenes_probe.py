@@ -88,7 +88,7 @@ def _worn(pictures: torch.Tensor) -> torch.Tensor:
     return torch.roll(pictures, (dy, dx), (2, 3))
 
 
-def train_probe(drawings: int = 8_000, epochs: int = 5, batch: int = 64) -> Probe:
+def train_probe(drawings: int = 12_000, epochs: int = 10, batch: int = 64) -> Probe:
     """Return a trained probe."""
     torch.manual_seed(31)
     pictures, answers = _drawn(TRAIN_SEEDS, drawings)
