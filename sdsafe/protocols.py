@@ -39,6 +39,7 @@ __all__ = [
     "Generator",
     "InputCheck",
     "Ledger",
+    "Legible",
     "ManifestRepository",
     "Named",
     "NoiseMarker",
@@ -235,6 +236,19 @@ class Sized(Protocol):
 
     def check_size(self, width: int, height: int, /) -> None:
         """Return if a picture of this size in pixels has room for the mark; else raise what ``embed`` would.
+
+        Raises:
+            WatermarkError: ``watermark.too-small``.
+        """
+        ...
+
+
+@runtime_checkable
+class Legible(Protocol):
+    """**Protocol:** what a watermarker may offer besides: it knows which sizes are too small to look for a mark in."""
+
+    def check_legible(self, width: int, height: int, /) -> None:
+        """Return if a picture of this size can be read; else ``detect`` says nothing about it.
 
         Raises:
             WatermarkError: ``watermark.too-small``.

@@ -66,7 +66,9 @@ def embed(  # noqa: PLR0913 - options
 @json_option
 def detect(*, file: Path, as_json: bool) -> int:
     """Read the mark of FILE. Exit 5: none reads, which says nothing about where the picture comes from."""
-    (found,) = _marker().detect([_pixels(file)])
+    marker, pixels = _marker(), _pixels(file)
+    marker.check_legible(pixels.shape[1], pixels.shape[0])
+    (found,) = marker.detect([pixels])
     if as_json:
         read = found.payload.hex() if found.payload else None
         emit_json(

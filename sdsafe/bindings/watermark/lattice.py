@@ -144,6 +144,19 @@ class LatticeWatermarker:
         """
         _require_size(height, width)
 
+    def check_legible(self, width: int, height: int, /) -> None:
+        """Return if a mark can be looked for in a picture of this size.
+
+        Raises:
+            WatermarkError: ``watermark.too-small`` below 64 pixels on the short side.
+        """
+        if min(width, height) < _READABLE_SIDE:
+            raise WatermarkError(
+                f"a picture of {width}x{height} pixels is too small to look for a {self.alg} mark in",
+                code="watermark.too-small",
+                hint=f"It needs {_READABLE_SIDE} pixels on the short side.",
+            )
+
     def detect(self, images: Sequence[Pixels], /) -> list[Detection]:
         """Return what each image carries; too small and unmarked images give no payload.
 

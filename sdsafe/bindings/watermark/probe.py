@@ -16,7 +16,7 @@ from sdsafe.core.ids import ASSET_ID_BYTES, AssetId
 from sdsafe.core.report import ManifestState, SoftMatch, SoftState
 from sdsafe.core.softbinding import BindingKind, SoftBinding
 from sdsafe.errors import AssetError, ConfigurationError, RepositoryError, WatermarkError
-from sdsafe.protocols import Discriminating
+from sdsafe.protocols import Discriminating, Legible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,6 +122,8 @@ class WatermarkProbe:
         trouble: list[str] = []
         for each in self._likeliest(seen, only=intact):
             try:
+                if isinstance(each, Legible):
+                    each.check_legible(pixels.shape[1], pixels.shape[0])
                 (detection,) = each.detect([pixels])
             except (ConfigurationError, WatermarkError) as error:
                 trouble.append(f"watermark: {error}")

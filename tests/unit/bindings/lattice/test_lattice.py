@@ -179,6 +179,14 @@ def test_another_key_can_be_named(tmp_path: Path) -> None:
     assert named.key_id == LatticeWatermarker(KEY).key_id
 
 
+def test_what_is_too_small_to_read_is_said(marker: LatticeWatermarker) -> None:
+    marker.check_legible(64, 9000)
+    assert marker.detect([np.zeros((63, 900, 3), np.uint8)])[0].payload is None
+    with pytest.raises(WatermarkError, match="900x63 pixels is too small to look for") as caught:
+        marker.check_legible(900, 63)
+    assert caught.value.code == "watermark.too-small"
+
+
 @pytest.mark.parametrize("options", [{"strength": 3}, {"key_file": 7}, {"false_positive_rate": "small"}])
 def test_unknown_options_are_refused(tmp_path: Path, options: dict[str, object]) -> None:
     with pytest.raises(PluginError):

@@ -246,3 +246,14 @@ def test_an_intact_manifest_is_compared_with_the_mark_that_it_names(
     expected = SoftState.NOT_DETECTED if named == "example.other" else SoftState.NOT_CHECKED
     assert seen.soft is expected
     assert ("no watermarker here reads" in " ".join(seen.not_checked)) == (named != "example.other")
+
+
+def test_a_picture_too_small_to_read_is_not_checked(as_png: Callable[[Pixels], Asset]) -> None:
+    class Demanding(LsbWatermarker):
+        def check_legible(self, width: int, height: int, /) -> None:
+            raise WatermarkError(f"{width}x{height} is too small to look for a mark in", code="watermark.too-small")
+
+    seen = several(None, Demanding).examine(as_png(sample_picture(height=40, width=60)), ABSENT)
+    assert seen.soft is SoftState.NOT_CHECKED
+    assert seen.not_checked == ("watermark: 60x40 is too small to look for a mark in",)
+    assert seen.findings == ()
