@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STAGES = (Stage.PROMPT, Stage.INPUT, Stage.OUTPUT, Stage.EXPORT)
-KINDS: Mapping[str, type | tuple[type, ...]] = {"bool": bool, "int": int, "double": float, "string": str, "list": (list, tuple)}
+KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "bool": bool,
+    "int": int,
+    "double": float,
+    "string": str,
+    "list": (list, tuple),
+}
 LICENCE: Mapping[str, object] = {
     name: {"bool": True, "int": 1_000_000, "string": "allowed", "list": ["a"]}[kind]
     for name, kind in LICENCE_FACTS.items()
