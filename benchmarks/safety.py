@@ -1,6 +1,6 @@
 """What the output checks cost, and how often they see something in pictures where there is nothing to see.
 
-    python benchmarks/safety.py [--cost-only]
+    python benchmarks/safety.py [--cost-only | --memory-only]
 
 Cost: each adapter against the bare call of its library on the same picture, in turn, in one process. The classifier
 and the CLIP networks are of the usual sizes (ViT-B/16 at 224, CLIP ViT-B/32) with random weights: time does not
@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 from importlib.resources import files
@@ -37,7 +40,7 @@ from sdsafe.gates.safety.open_nsfw import OpenNsfwCheck, preprocess
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.gates.safety.scoring import PictureCheck
@@ -155,6 +158,37 @@ def cost() -> dict[str, Any]:
     return result
 
 
+MAKERS: Mapping[str, Callable[..., Any]] = {
+    "open-nsfw": open_nsfw,
+    "transformers, ViT-B/16": classifier,
+    "clip-concepts, ViT-B/32": clip,
+    "nudenet": nudenet,
+}
+
+
+def peak_mib(name: str) -> float:
+    """Return the peak memory of this process after one adapter scored a picture of 1024, in MiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        pair = (
+            MAKERS[name](Path(folder))
+            if name in {"transformers, ViT-B/16", "clip-concepts, ViT-B/32"}
+            else MAKERS[name]()
+        )
+        if pair is None:
+            return 0.0
+        pair[0].scores([picture(1024)])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def memory() -> dict[str, float]:
+    """Measure each adapter in a process of its own."""
+    found = {}
+    for name in MAKERS:
+        done = subprocess.run([sys.executable, __file__, "--peak", name], capture_output=True, text=True, check=True)
+        found[name] = round(float(done.stdout.split()[-1]), 1)
+    return found
+
+
 def harmless() -> Iterator[tuple[str, Pixels]]:
     """Yield harmless pictures: drawn, made by the embedded model, photographed."""
     from train import captions, scenes
@@ -217,9 +251,18 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cost-only", action="store_true")
-    only = parser.parse_args().cost_only
-    result: dict[str, Any] = {"cost": cost()}
-    if not only:
+    parser.add_argument("--memory-only", action="store_true", help="measure memory, and keep the other results")
+    parser.add_argument("--peak", help="print the peak memory of one adapter and write nothing")
+    options = parser.parse_args()
+    if options.peak:
+        print(peak_mib(options.peak))
+        return
+    if options.memory_only:
+        kept = json.loads((Path(__file__).parent / "results" / "safety.json").read_text(encoding="utf-8"))
+        write_result("safety", {**{key: kept[key] for key in ("cost", "false_positives")}, "peak_mib": memory()})
+        return
+    result: dict[str, Any] = {"cost": cost(), "peak_mib": memory()}
+    if not options.cost_only:
         result["false_positives"] = false_positives()
     write_result("safety", result)
 
