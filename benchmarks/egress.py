@@ -36,7 +36,7 @@ from _bench import Timing, timing, write_result
 from PIL import Image
 
 from sdsafe import pipeline as spine
-from sdsafe import plugins
+from sdsafe import plugins, release
 from sdsafe._internal import images
 from sdsafe._internal.locations import default_places
 from sdsafe.core.places import Places
@@ -138,7 +138,7 @@ def ours(parts: Parts, generated: Generated, samples: dict[str, list[float]], cl
         replaced(images, "encode", watch.timed("encode", images.encode)),
         replaced(images, "decode", watch.timed("decode", images.decode)),
         replaced(_c2pa, "sign", watch.timed("sign", _c2pa.sign)),
-        replaced(spine, "_read_back", watch.timed("read back", spine._read_back)),  # noqa: SLF001 - one stage
+        replaced(release, "read_back", watch.timed("read back", release.read_back)),
     ):
         started = clock()
         outcome = pipeline._release(again, None)  # noqa: SLF001 - what follows generation
@@ -267,6 +267,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
-    parser.add_argument("--watermarker", default="dwtDctSvd")
+    parser.add_argument("--watermarker", default="lattice")
     given = parser.parse_args()
     main(given.rounds, given.sizes, given.watermarker)

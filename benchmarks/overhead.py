@@ -23,6 +23,7 @@ from _bench import timing, write_result
 from egress import STAGES, Stopwatch, Timed, TimedCheck, replaced, watched
 
 from sdsafe import pipeline as spine
+from sdsafe import release
 from sdsafe._internal import images
 from sdsafe._internal.locations import default_places
 from sdsafe.api import open_pipeline, save_to
@@ -74,7 +75,7 @@ def released(parts: spine.Parts, request: GenerationRequest, target: Path, sampl
         replaced(images, "encode", watch.timed("encode", images.encode)),
         replaced(images, "decode", watch.timed("decode", images.decode)),
         replaced(_c2pa, "sign", watch.timed("sign", _c2pa.sign)),
-        replaced(spine, "_read_back", watch.timed("read back", spine._read_back)),  # noqa: SLF001 - one stage
+        replaced(release, "read_back", watch.timed("read back", release.read_back)),
     ):
         started = time.perf_counter()
         (outcome,) = pipeline.run(request, deliver=save_to(target, force=True))

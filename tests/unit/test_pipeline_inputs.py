@@ -100,10 +100,10 @@ def test_every_check_looks_at_every_picture_before_the_output(parts: Parts) -> N
     assert isinstance(outcome, Recorded), outcome
     shown = {stage: [(r.check, r.stage.value) for r in results] for stage, results in policy.shown}
     assert list(shown) == ["prompt", "input", "output", "export"]
-    assert shown["input"] == [("c", "input"), ("d", "input"), ("c", "input"), ("d", "input")]
-    assert [stage for _, stage in shown["export"]] == ["prompt", *["input"] * 4, "output", "output"]
+    assert shown["input"] == [("c", "input"), ("d", "input"), ("input-provenance", "input")] * 2
+    assert [stage for _, stage in shown["export"]] == ["prompt", *["input"] * 6, "output", "output"]
     stages = [check.stage.value for check in outcome.generated.admitted.checks]
-    assert stages == ["prompt", *["input"] * 4]
+    assert stages == ["prompt", *["input"] * 6]
 
 
 def test_a_refused_picture_generates_nothing(parts: Parts) -> None:
