@@ -253,7 +253,10 @@ def main(rounds: int, sizes: list[int], watermarker: str) -> None:
         }
     about = {"rounds": rounds, "watermarker": watermarker, "classifier": named, "unit": "ms; ratios are per round"}
     packages = {name: version(name) for name in ("invisible-watermark", "ImageHash")}
-    write_result("egress" if watermarker == "lattice" else f"egress-{watermarker}", {**about, "incumbents": packages, "timings": results})
+    write_result(
+        "egress" if watermarker == "lattice" else f"egress-{watermarker}",
+        {**about, "incumbents": packages, "timings": results},
+    )
     for size, timings in results.items():
         total = timings["sdsafe, everything"]["median_ms"]
         print(f"\n| {size} | median | p10 | p90 | share |\n|---|---:|---:|---:|---:|")
