@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,17 +12,19 @@ from sdsafe._internal import images
 from sdsafe.core.findings import Box, Finding, Severity, Stage
 from sdsafe.core.places import Places
 from sdsafe.core.report import Evidence
-from sdsafe.core.request import GenerationRequest, Size
+from sdsafe.core.request import GenerationRequest, Size, Task
 from sdsafe.core.reviews import CaseState, Opinion
-from sdsafe.core.states import InReview, Recorded, Refused
+from sdsafe.core.states import Asset, InReview, Recorded, Refused
 from sdsafe.errors import ReviewError, SigningError
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
+from sdsafe.inputs import as_input
 from sdsafe.pipeline import Pipeline, UnsafeNoOutputCheck
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.records.reviews.queue import SqliteReviews
 from sdsafe.testing.fakes import FakeOutputCheck
 from sdsafe.testing.pipeline import fake_parts
+from sdsafe.testing.samples import sample_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,6 +45,17 @@ class Detail:
     name: str = "detail"
     version: str = "1"
     box: Box | None = FACE
+
+    def check_input(self, _image: object) -> Iterable[Finding]:
+        yield Finding(
+            code="input.score",
+            severity=Severity.INFORMATIONAL,
+            stage=Stage.INPUT,
+            source=self.name,
+            source_version=self.version,
+            category="nudity",
+            score=0.0,
+        )
 
     def check(self, generated: Generated, /) -> Iterable[Finding]:
         part = generated.pixels[FACE.top : FACE.bottom, FACE.left : FACE.right].astype(float)
@@ -292,3 +305,36 @@ def test_file_manifest_and_ledger_agree_with_the_decision(
     assert decisions["output"]["effect"] == effect
     assert ("actions" in summary.generation) == (effect == "transform")
     assert ("review" in summary.generation) == (effect == "review")
+
+
+@pytest.mark.parametrize("task", [Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.UPSCALE])
+@pytest.mark.parametrize("effect", ["annotate", "transform", "review", "deny"])
+def test_the_decision_holds_for_every_task(
+    open_with: Callable[..., Pipeline], reviews: SqliteReviews, task: Task, effect: str
+) -> None:
+    data = images.encode(sample_picture(5))
+    mask = np.zeros((256, 256, 3), np.uint8)
+    mask[64:128, 64:128] = 255
+    inputs = [as_input(Asset(data=data, media_type="image/png"), "image")]
+    if task is Task.INPAINT:
+        inputs.append(as_input(Asset(data=images.encode(mask), media_type="image/png"), "mask"))
+    blur = ", obligations: [{code: blur}]" if effect == "transform" else ""
+    pipeline = open_with(
+        f'stage: output, when: "score.nudity >= 0.5", effect: {effect}{blur}',
+        'stage: input, when: "true", effect: allow',
+        output_checks=(Detail(),),
+    )
+    (outcome,) = pipeline.run(replace(REQUEST, task=task, inputs=tuple(inputs)))
+    if effect == "deny":
+        assert isinstance(outcome, Refused)
+        return
+    if effect == "review":
+        assert isinstance(outcome, InReview)
+        reviews.say(outcome.ticket, approve())
+        outcome = pipeline.resume(outcome.ticket)
+    assert isinstance(outcome, Recorded), outcome
+    summary = ManifestProbe().examine(outcome.asset, Evidence()).summary
+    assert summary is not None
+    decisions: Any = summary.generation["decisions"]
+    assert (decisions["output"]["effect"], outcome.receipt.entry.effect) == (effect, effect)
+    assert ("blur" in summary.generation.get("actions", ())) == (effect == "transform")
