@@ -14,7 +14,6 @@
     │   ├── OutputRefusedError      after generation, before release
     │   ├── ExportRefusedError      the file, or what it is for, is not let out
     │   └── ObligationError         policy demands what cannot be done, or was not shown to be done
-    ├── ReviewRequiredError         a person has to look first; carries the ticket
     ├── ReviewError                 a case cannot be decided like that, or does not exist
     ├── GenerationError             the model could not produce an image
     │   └── CancelledError          the caller asked to stop; there is no asset
@@ -60,7 +59,6 @@ __all__ = [
     "RepositoryError",
     "RequestError",
     "ReviewError",
-    "ReviewRequiredError",
     "SdsafeError",
     "SigningError",
     "VerificationError",
@@ -180,18 +178,6 @@ class ObligationError(RefusedError):
     """Policy obliges to something that cannot be done here, or that the finished file does not show."""
 
     default_code = "refused.obligation"
-
-
-class ReviewRequiredError(SdsafeError):
-    """A person has to decide before this image may be released. ``ticket`` names the case."""
-
-    default_code = "review.required"
-
-    def __init__(self, message: str, *, ticket: str, decision: Decision, hint: str = "") -> None:
-        """Keep the ticket under which the case waits."""
-        super().__init__(message, hint=hint)
-        self.ticket = ticket
-        self.decision = decision
 
 
 class ReviewError(SdsafeError):

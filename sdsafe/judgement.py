@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe.core.context import AssetFacts, JudgementContext
 from sdsafe.core.decisions import Decision, Effect, FiredRule, unite
-from sdsafe.core.findings import Stage
+from sdsafe.core.findings import CheckStatus, Stage
 from sdsafe.errors import (
     ConfigurationError,
     ExportRefusedError,
@@ -89,7 +89,9 @@ class Judges:
         """
         context = self._context(request)
         decision = (
-            self._policy.judge(Stage.INPUT, context, checks) if self._checked else self._unchecked(context, Stage.INPUT)
+            self._policy.judge(Stage.INPUT, context, checks)
+            if self._checked
+            else self._unchecked(context, Stage.INPUT, checks)
         )
         return self._passed(decision, "a picture that goes in", InputRefusedError, checks)
 
@@ -191,9 +193,12 @@ class Judges:
         facts = dict(effective.facts())
         return JudgementContext(request=request, organisation=self._house.organisation, licence=facts, asset=asset)
 
-    def _unchecked(self, context: JudgementContext, stage: Stage = Stage.OUTPUT) -> Decision:
-        """Judge pictures without findings; a required pack that needs one forbids it."""
-        decision = self._policy.preview(stage, context, ())
+    def _unchecked(self, context: JudgementContext, stage: Stage = Stage.OUTPUT, checks: Checks = ()) -> Decision:
+        """Judge pictures that no classifier looked at; a required pack that needs a finding forbids it.
+
+        What looks all the same, such as at manifests, counts, and has to have ended ``ok``.
+        """
+        decision = self._policy.preview(stage, context, checks)
         unseen = Decision(effect=Effect.ANNOTATE, policy=self._policy.refs, fired=(_UNCHECKED,))
         waiting = [rule for rule in decision.undecided if rule.partition(".")[0] in self._house.required]
         if waiting:
@@ -204,6 +209,11 @@ class Judges:
                 because=f"output checks were switched off, and required packs need them: {'; '.join(waiting)}",
             )
             unseen = Decision(effect=Effect.DENY, policy=self._policy.refs, fired=(forbidden,))
+        failed = [each.check for each in checks if each.status is not CheckStatus.OK]
+        if failed:
+            because = f"did not end ok: {', '.join(failed)}"
+            rule = FiredRule(rule="builtin.check-not-ok", policy="builtin", effect=Effect.DENY, because=because)
+            unseen = Decision(effect=Effect.DENY, policy=self._policy.refs, fired=(rule,))
         return unite((decision, unseen))
 
     def _require_marketplace(self, use: DeclaredUse) -> None:

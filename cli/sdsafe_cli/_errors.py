@@ -29,7 +29,7 @@ def exit_code_for(error: SdsafeError) -> Exit:
     """Return the exit code of an error."""
     from sdsafe import errors
 
-    if isinstance(error, errors.RefusedError | errors.ReviewRequiredError):
+    if isinstance(error, errors.RefusedError):
         return Exit.REFUSED
     if isinstance(error, errors.VerificationError):
         return exit_code_for_verdict(error.report.verdict, accepted=False)

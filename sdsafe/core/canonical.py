@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-__all__ = ["canonical_digest", "canonical_json"]
+__all__ = ["canonical_digest", "canonical_json", "exact"]
 
 
 def canonical_json(value: object) -> bytes:
@@ -33,6 +33,15 @@ def canonical_json(value: object) -> bytes:
 def canonical_digest(value: object) -> str:
     """Return the SHA-256 of the canonical encoding, as 64 lower-case hex digits."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def exact(value: object) -> object:
+    """Return ``value`` as ``canonical_json`` takes it: floats as ``repr`` writes them, inside mappings and lists too."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, dict):
+        return {key: exact(item) for key, item in value.items()}
+    return [exact(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _checked(value: object, where: str) -> object:

@@ -130,6 +130,8 @@ class ManifestSummary:
     actions: tuple[str, ...] = ()
     source_types: tuple[str, ...] = ()
     """Digital source types that its actions name, in order."""
+    refused_uses: tuple[str, ...] = ()
+    """Uses that its training and data mining assertion does not allow."""
     recovered: bool = False
     """True when it came from a repository, not from the file."""
 

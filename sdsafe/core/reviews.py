@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sdsafe.core.ids import AssetId
+from sdsafe.core.ids import AssetId
 
 __all__ = ["Case", "CaseState", "Opinion"]
 
@@ -66,6 +64,4 @@ class Case:
     @property
     def asset_id(self) -> AssetId:
         """The ticket as an asset id."""
-        from sdsafe.core.ids import AssetId
-
         return AssetId.parse(self.ticket)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sdsafe.core.canonical import canonical_digest
+from sdsafe.core.canonical import canonical_digest, exact
 from sdsafe.core.decisions import PolicyRef
 from sdsafe.errors import ConfigurationError
 
@@ -55,7 +55,7 @@ def parse(data: bytes, name: str) -> Thresholds:
     return Thresholds(
         values={category: float(threshold)},
         checks={category: (check["name"], check["version"])},
-        refs=(PolicyRef(id=f"thresholds-{category}", version="1", digest=canonical_digest(_exact(document))),),
+        refs=(PolicyRef(id=f"thresholds-{category}", version="1", digest=canonical_digest(exact(document))),),
     )
 
 
@@ -88,13 +88,3 @@ def _wrong(name: str, expected: str) -> ConfigurationError:
         code="thresholds.format",
         hint="`sdsafe safety calibrate` writes one.",
     )
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, dict):
-        return {key: _exact(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_exact(item) for item in value]
-    return value

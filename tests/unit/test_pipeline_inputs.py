@@ -199,3 +199,23 @@ def test_a_file_becomes_an_input(tmp_path: Path) -> None:
     path.write_bytes(b"no picture")
     with pytest.raises(AssetError):
         read_input(path)
+
+
+@pytest.mark.parametrize("kind", ["forbidden", "failing"])
+def test_without_classifiers_the_manifest_of_an_input_still_counts(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from sdsafe.provenance.manifest.input_check import InputProvenanceCheck
+
+    def look(self: InputProvenanceCheck, _image: InputImage) -> Any:
+        if kind == "failing":
+            raise RuntimeError
+        return (self._finding("input.use", "input_use_not_allowed", "the manifest says notAllowed"),)
+
+    monkeypatch.setattr(InputProvenanceCheck, "check_input", look)
+    outcome = _run(replace(parts, output_checks=UnsafeNoOutputCheck()), asked())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "refused.input"
+    rule = {"forbidden": "input-use-not-allowed", "failing": "builtin.check-not-ok"}[kind]
+    assert rule in [each.rule for each in outcome.decision.leading]
+    assert parts.generator.made == 0  # type: ignore[attr-defined]

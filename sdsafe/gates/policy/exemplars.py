@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from sdsafe._internal.documents import MAX_BYTES, read_yaml
 from sdsafe._internal.strict import Strict, build
-from sdsafe.core.canonical import canonical_digest
+from sdsafe.core.canonical import canonical_digest, exact
 from sdsafe.errors import ConfigurationError, PolicyFormatError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read_exemplars(path: Path) -> Exemplars:
         found = error.strerror or type(error).__name__
         raise PolicyFormatError(file=path.name, key="", expected="a file that can be read", found=found) from error
     read = build(_File, read_yaml(data, path.name), path.name)
-    return Exemplars(categories=dict(read.categories), digest=canonical_digest(_exact(read.model_dump())))
+    return Exemplars(categories=dict(read.categories), digest=canonical_digest(exact(read.model_dump())))
 
 
 def calibrated(harmless: Sequence[float], *, model: str, false_positives: float = 0.01) -> Calibration:
@@ -130,12 +130,3 @@ def calibrated(harmless: Sequence[float], *, model: str, false_positives: float 
         harmless=len(margins),
         false_positives=float((margins >= threshold).mean()),
     )
-
-
-def _exact(value: object) -> object:
-    """Return the value with floats as text, which canonical JSON asks for."""
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, dict):
-        return {key: _exact(item) for key, item in value.items()}
-    return [_exact(item) for item in value] if isinstance(value, list | tuple) else value

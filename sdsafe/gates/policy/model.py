@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from sdsafe._internal.strict import Strict
-from sdsafe.core.canonical import canonical_digest
+from sdsafe.core.canonical import canonical_digest, exact
 from sdsafe.core.decisions import PolicyRef
 from sdsafe.gates.policy.obligations import obligation_mismatch
 
@@ -181,17 +181,7 @@ class Pack(Strict):
         value is left out: a key that packs may have one day changes no digest, and no signature, of today's packs.
         """
         said = self.model_dump(by_alias=True, exclude_defaults=True)
-        return PolicyRef(id=self.id, version=self.version, digest=canonical_digest(_exact(said)))
-
-
-def _exact(value: object) -> object:
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, dict):
-        return {key: _exact(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_exact(item) for item in value]
-    return value
+        return PolicyRef(id=self.id, version=self.version, digest=canonical_digest(exact(said)))
 
 
 def _mismatch(expected: str, found: str) -> PydanticCustomError:

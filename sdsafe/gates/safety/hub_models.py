@@ -158,20 +158,31 @@ def _fetch(source: HubSource, folder: Path) -> None:
             code="weights.unreachable",
             hint="Check the name, the network, HF_ENDPOINT and, for gated models, `hf auth login`; then try again.",
         ) from error
+    if sorted(each.path for each in stated) != names:
+        raise _unlike(source, "the hub does not say what every file of weights hashes to")
     for each in stated:
         _require_stated(folder / each.path, each, source)
 
 
 def _require_stated(file: Path, stated: Any, source: HubSource) -> None:
+    """Hold a file against the SHA-256 of its LFS pointer, or, where the repository holds it itself, its git blob id."""
     wanted = getattr(getattr(stated, "lfs", None), "sha256", None)
     digest = hashlib.sha256()
+    if wanted is None:
+        wanted = getattr(stated, "blob_id", None)
+        header = f"blob {file.stat().st_size}\0".encode()
+        digest = hashlib.sha1(header, usedforsecurity=False)  # as git names what it keeps
     with file.open("rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
-    if wanted is not None and digest.hexdigest() != wanted:
+    if digest.hexdigest() != wanted:
         file.unlink()
-        raise ConfigurationError(
-            f"{source.repo}: {file.name} has SHA-256 {digest.hexdigest()[:12]}..., the hub says {wanted[:12]}...",
-            code="weights.wrong-hash",
-            hint="Nothing was kept of it. Try again, and ask whoever runs the mirror if it happens again.",
-        )
+        raise _unlike(source, f"{file.name} hashes to {digest.hexdigest()[:12]}..., the hub says {str(wanted)[:12]}...")
+
+
+def _unlike(source: HubSource, says: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{source.repo}: {says}",
+        code="weights.wrong-hash",
+        hint="It is not used. Try again, and ask whoever runs the mirror if it happens again.",
+    )

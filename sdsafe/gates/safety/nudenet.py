@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import logging
-import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -21,6 +20,7 @@ from PIL import Image
 
 from sdsafe.core.findings import Box
 from sdsafe.gates.options import CheckOptions
+from sdsafe.gates.safety.onnx import OnnxModel
 from sdsafe.gates.safety.scoring import DEFAULT_TILE, PictureCheck, Scored
 from sdsafe.protocols import Unavailable
 
@@ -85,10 +85,8 @@ class NudeNetCheck(PictureCheck):
             threads: Threads of one inference; 0 leaves it to onnxruntime.
             tile: Side of the tiles of large pictures, in pixels; 0 looks at the whole picture alone.
         """
-        self._threads = threads
         self.tile = tile
-        self._session: Any = None
-        self._lock = threading.Lock()
+        self._model = OnnxModel(_weights, threads=threads, install="sdsafe[nudenet]")
 
     @classmethod
     def configure(cls, _places: Places, options: Mapping[str, object]) -> Self:
@@ -110,7 +108,7 @@ class NudeNetCheck(PictureCheck):
 
     def scores(self, pictures: Sequence[Pixels], /) -> list[Mapping[str, Scored]]:
         """Return the best detection of every category; 0 where there is none."""
-        session = self._loaded()
+        session = self._model.get()
         name = session.get_inputs()[0].name
         return [self._read(session.run(None, {name: _prepare(each)})[0], each) for each in pictures]
 
@@ -127,29 +125,19 @@ class NudeNetCheck(PictureCheck):
             found[category] = Scored(float(rows[row, anchor]), _box(places[:, anchor], picture))
         return found
 
-    def _loaded(self) -> Any:
-        with self._lock:
-            if self._session is None:
-                self._session = self._load()
-            return self._session
 
-    def _load(self) -> Any:
-        try:
-            import onnxruntime
-
-            wheel = importlib.metadata.distribution("nudenet")
-        except ImportError as missing:
-            raise Unavailable("nudenet is not installed: pip install 'sdsafe[nudenet]'") from missing
-        member = next((file for file in wheel.files or () if file.as_posix() == _MEMBER), None)
-        data = member.read_binary() if member is not None else b""
-        found = hashlib.sha256(data).hexdigest()
-        if found != _SHA256:
-            raise Unavailable(f"the weights of nudenet have SHA-256 {found[:12]}..., pinned is {_SHA256[:12]}...")
-        _log.warning("%s", _NOTICE)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3  # errors only
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+def _weights() -> bytes:
+    try:
+        wheel = importlib.metadata.distribution("nudenet")
+    except importlib.metadata.PackageNotFoundError as missing:
+        raise Unavailable("nudenet is not installed: pip install 'sdsafe[nudenet]'") from missing
+    member = next((file for file in wheel.files or () if file.as_posix() == _MEMBER), None)
+    data = member.read_binary() if member is not None else b""
+    found = hashlib.sha256(data).hexdigest()
+    if found != _SHA256:
+        raise Unavailable(f"the weights of nudenet have SHA-256 {found[:12]}..., pinned is {_SHA256[:12]}...")
+    _log.warning("%s", _NOTICE)
+    return data
 
 
 def _prepare(picture: Pixels) -> Any:

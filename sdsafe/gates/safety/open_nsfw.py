@@ -7,8 +7,7 @@ It says nothing about violence, hate, age, or drawings.
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from PIL import Image
@@ -16,6 +15,7 @@ from PIL import Image
 from sdsafe.errors import ConfigurationError
 from sdsafe.gates.options import CheckOptions
 from sdsafe.gates.safety import weights
+from sdsafe.gates.safety.onnx import OnnxModel
 from sdsafe.gates.safety.scoring import DEFAULT_TILE, PictureCheck, Scored
 from sdsafe.protocols import Unavailable
 
@@ -50,10 +50,8 @@ class OpenNsfwCheck(PictureCheck):
             tile: Side of the tiles of large pictures, in pixels; 0 looks at the whole picture alone.
         """
         self._places = places
-        self._threads = threads
         self.tile = tile
-        self._session: Any = None
-        self._lock = threading.Lock()
+        self._model = OnnxModel(self._weights, threads=threads, install="sdsafe[generate]")
 
     @classmethod
     def configure(cls, places: Places, options: Mapping[str, object]) -> Self:
@@ -84,32 +82,18 @@ class OpenNsfwCheck(PictureCheck):
             Unavailable: Weights or onnxruntime are missing, or the weights were changed on disk.
             ValueError: The network answered something that is not two probabilities.
         """
-        (answer,) = self._loaded().run(None, {"input:0": preprocess(pixels)})
+        (answer,) = self._model.get().run(None, {"input:0": preprocess(pixels)})
         scores = np.asarray(answer)
         if scores.shape != (1, 2) or not np.isfinite(scores).all() or abs(float(scores.sum()) - 1) > 1e-3:  # noqa: PLR2004 - softmax of two classes
             msg = "open-nsfw answered something that is not two probabilities"
             raise ValueError(msg)
         return float(np.clip(scores[0, 1], 0, 1))
 
-    def _loaded(self) -> Any:
-        with self._lock:
-            if self._session is None:
-                self._session = self._load()
-            return self._session
-
-    def _load(self) -> Any:
+    def _weights(self) -> bytes:
         try:
-            import onnxruntime
-        except ImportError as missing:
-            raise Unavailable("onnxruntime is not installed: pip install 'sdsafe[generate]'") from missing
-        try:
-            model = weights.read("open-nsfw", self._places)
+            return weights.read("open-nsfw", self._places)
         except ConfigurationError as missing:
             raise Unavailable(f"{missing}. {missing.hint}") from missing
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3  # errors only: the graph is old and onnxruntime comments on it
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def preprocess(pixels: Pixels) -> npt.NDArray[np.float32]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "StatusCode", "state_of", "summarise"]
 
 _SHOWN_TEXT = 1 << 20
+_MINING_LABELS = ("cawg.training-mining", "c2pa.training-mining")
+_MAKING_USES = ("ai_inference", "ai_generative_training")
+"""Uses that making a picture out of a picture is, or comes near to (CAWG Training and Data Mining 1.1, section 3)."""
 _TIME_TRUSTED = "timeStamp.trusted"
 
 
@@ -90,6 +93,22 @@ def state_of(reading: Reading, *, tolerated: frozenset[str] = frozenset()) -> Ma
     return ManifestState.WELL_FORMED if failures <= labels.HARD_BINDING_MISMATCHES else ManifestState.INVALID
 
 
+def refused_uses(manifest: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the uses that the training and data mining assertion of a manifest does not allow, each once."""
+    assertions = manifest.get("assertions")
+    refused: dict[str, None] = {}
+    for label, value in assertions.items() if isinstance(assertions, Mapping) else ():
+        entries = value.get("entries") if isinstance(value, Mapping) else None
+        if str(label).partition("__")[0] not in _MINING_LABELS or not isinstance(entries, Mapping):
+            continue
+        for name, entry in entries.items():
+            use = str(name).rpartition(".")[2]
+            # "constrained" names conditions that only a person can read: as long as nobody has, it is no permission.
+            if use in _MAKING_USES and isinstance(entry, Mapping) and entry.get("use") in {"notAllowed", "constrained"}:
+                refused[use] = None
+    return tuple(refused)
+
+
 def summarise(reading: Reading) -> ManifestSummary | None:
     """Return what a report shows of a manifest; None when there is nothing that could be shown."""
     if not reading.label:
@@ -109,6 +128,7 @@ def summarise(reading: Reading) -> ManifestSummary | None:
         prompt=_prompt(reading, generation),
         actions=tuple(_of_actions(reading.manifest, "action")),
         source_types=tuple(_of_actions(reading.manifest, "digitalSourceType")),
+        refused_uses=refused_uses(reading.manifest),
     )
 
 

@@ -33,6 +33,8 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files = {"config.json": b"{}", "model.safetensors": b"weights" * 1000, "pytorch_model.bin": b"pickle"}
         self.lie: bytes | None = None
+        self.large = True  # kept in LFS; else in the repository itself, as git keeps files
+        self.silent = False
         self.served: list[str] = []
 
 
@@ -54,14 +56,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.server.silent:
+            self._json([])
+            return
         self._json(
             [self._entry(name) for name in self.server.files if name.replace("/", "%2F") in asked or name in asked]
         )
 
     def _entry(self, name: str) -> dict[str, Any]:
         data = self.server.files[name]
-        entry: dict[str, Any] = {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}  # noqa: S324 - as git names blobs
-        if name.endswith(".safetensors"):
+        entry: dict[str, Any] = {
+            "type": "file",
+            "path": name,
+            "size": len(data),
+            "oid": hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest(),
+        }
+        if name.endswith(".safetensors") and self.server.large:
             entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
         return entry
 
@@ -147,12 +157,22 @@ def test_a_folder_is_pulled_through_a_mirror_pinned_and_watched(hub: Hub, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_mirror_that_serves_other_bytes_is_found_out(hub: Hub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [True, False])
+def test_a_mirror_that_serves_other_bytes_is_found_out(hub: Hub, tmp_path: Path, large: bool) -> None:
+    hub.large = large
+    assert pull(hub, tmp_path / "honest").returncode == 0
     hub.lie = b"Weights" * 1000
     done = pull(hub, tmp_path)
     assert done.returncode == 1
     assert not list((tmp_path / "cache").rglob("model.safetensors"))
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_weights_that_the_hub_says_nothing_about_are_not_used(hub: Hub, tmp_path: Path) -> None:
+    hub.silent = True
+    done = pull(hub, tmp_path)
+    assert (done.returncode, "does not say what every file" in done.stderr) == (1, True)
 
 
 @pytest.mark.slow

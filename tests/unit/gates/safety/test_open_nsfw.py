@@ -73,7 +73,7 @@ def test_an_answer_that_is_not_two_probabilities_is_an_error(tmp_path: Path, ans
         def run(self, *_: object) -> list[np.ndarray]:
             return [answer]
 
-    check._session = Session()
+    check._model._session = Session()
     with pytest.raises(ValueError, match="two probabilities"):
         check.score(_gradient())
 

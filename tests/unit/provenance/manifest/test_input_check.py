@@ -10,7 +10,8 @@ from sdsafe.core.findings import Stage
 from sdsafe.core.places import Places
 from sdsafe.core.request import InputImage
 from sdsafe.errors import PluginError
-from sdsafe.provenance.manifest.input_check import InputProvenanceCheck, refused_uses
+from sdsafe.provenance.manifest.input_check import InputProvenanceCheck
+from sdsafe.provenance.manifest.reading import refused_uses
 from sdsafe.testing.samples import sample_picture
 
 if TYPE_CHECKING:
