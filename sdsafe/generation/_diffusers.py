@@ -1,6 +1,6 @@
 """The generator of the spine: from an admitted request to images, through a diffusers pipeline that it owns.
 
-This module is light. torch and diffusers are imported by ``_engine`` when the first image is made, so that a
+This module is light. torch and diffusers are imported by ``_loading`` when the first image is made, so that a
 refused prompt costs milliseconds.
 """
 
@@ -135,12 +135,12 @@ class DiffusersGenerator:
 
     def __acquire(self, located: Located) -> _Loaded:
         """Return the model of ``located``, loading it unless the very same files are loaded already."""
-        from sdsafe.generation import _engine
+        from sdsafe.generation import _loading
 
         with self.__loading:
             if self.__threads is not None:
-                _engine.set_threads(self.__threads)
-            device = resolve_device(self.__device, _engine.probe())
+                _loading.set_threads(self.__threads)
+            device = resolve_device(self.__device, _loading.probe())
             if located.ref.repo == TINY:
                 return self.__acquire_tiny(located.ref, device)
             model = self.__locator.identify(located)
@@ -148,12 +148,13 @@ class DiffusersGenerator:
             dtype = resolve_dtype(self.__dtype, device, family_of(located.pipeline).half)
             if self.__loaded is None or self.__loaded.key != (model.ref, device, dtype):
                 self.__loaded = None  # frees the memory of the last model before the next one needs it
-                engine = _engine.load(model, dtype=dtype, device=device)
+                engine = _loading.load(model, dtype=dtype, device=device)
                 self.__loaded = _Loaded(ref=model.ref, device=device, dtype=dtype, engine=engine)
             return self.__loaded
 
     def __acquire_tiny(self, asked: ModelRef, device: Device) -> _Loaded:
-        from sdsafe.generation import _engine, _tiny
+        from sdsafe.generation import _tiny
+        from sdsafe.generation._engine import Engine
 
         if self.__loaded is None or self.__loaded.ref.repo != TINY:
             pipe = _tiny.build()
@@ -161,7 +162,7 @@ class DiffusersGenerator:
             digest = model_digest(files)
             ref = replace(asked, revision=digest, digest=digest, files=files)
             expect(asked, ref)
-            self.__loaded = _Loaded(ref=ref, device=device, dtype="float32", engine=_engine.Engine(pipe, device))
+            self.__loaded = _Loaded(ref=ref, device=device, dtype="float32", engine=Engine(pipe, device))
         expect(asked, self.__loaded.ref)
         return self.__loaded
 
@@ -215,7 +216,7 @@ def _warn_of_cuts(encoded: tuple[EncodedText, ...]) -> None:
 
 
 def _execution(loaded: _Loaded, rendered: Rendered) -> Execution:
-    from sdsafe.generation import _engine
+    from sdsafe.generation import _loading
 
     return Execution(
         model=loaded.ref,
@@ -223,8 +224,8 @@ def _execution(loaded: _Loaded, rendered: Rendered) -> Execution:
         dtype=loaded.dtype,
         scheduler=rendered.scheduler,
         scheduler_digest=rendered.scheduler_digest,
-        libraries=_engine.libraries(),
-        threads=_engine.threads(),
+        libraries=_loading.libraries(),
+        threads=_loading.threads(),
         ms=rendered.ms,
         encoded=rendered.encoded,
     )

@@ -1,4 +1,4 @@
-"""The pipe itself: the only module that loads and calls diffusers pipelines.
+"""The pipe itself: the only module that calls diffusers pipelines.
 
 An ``Engine`` keeps its pipe in a closure. Pipelines for pictures that go in are made of the same components, when
 they are first asked for. It takes plain values, gives back checked pixels, and is used by one
@@ -8,60 +8,35 @@ thread at a time: pipelines and schedulers keep state between steps.
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
+from PIL import Image
 
-from sdsafe._internal.versions import version
-from sdsafe.core.pixels import Pixels, is_pixels
-from sdsafe.errors import GenerationError, RequestError, SdsafeError
-from sdsafe.generation.devices import Probe
+from sdsafe.errors import GenerationError, RequestError
+from sdsafe.generation._encoding import encoded_texts
+from sdsafe.generation._libraries import diffusers, torch
+from sdsafe.generation._output import pixels_of, watch_for_overflow
+from sdsafe.generation._translating import translated
 from sdsafe.generation.schedulers import config_digest
 from sdsafe.generation.tasks import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sdsafe.core.request import Size
+    from sdsafe.core.pixels import Pixels
     from sdsafe.core.states import EncodedText
     from sdsafe.generation.devices import Device
-    from sdsafe.generation.identity import Model
     from sdsafe.generation.schedulers import SchedulerChoice
     from sdsafe.generation.tasks import Canvas
 
-# transformers warns, once per image processor, that torchvision is absent. There is no build of it to pin that fits
-# every torch, diffusers falls back to Pillow, and text to image uses none of them. The other line that is filtered
-# tells of "indexing errors" with long prompts; every pipeline cuts them, and we say so ourselves.
-logging.getLogger("transformers.utils.import_utils").addFilter(
-    lambda record: "requires torchvision (not installed)" not in record.getMessage()
-)
-logging.getLogger("transformers.tokenization_utils_base").addFilter(
-    lambda record: "Token indices sequence length is longer" not in record.getMessage()
-)
-
-import diffusers  # noqa: E402 - after the filter, which must be there when it imports transformers
-import torch  # noqa: E402 - beside diffusers
-import transformers  # noqa: E402 - beside diffusers
-from PIL import Image  # noqa: E402 - what every pipeline takes as a picture; files are decoded elsewhere
-
-from sdsafe.generation._encoding import encoded_texts  # noqa: E402 - beside transformers
-
-__all__ = ["Engine", "Rendered", "Step", "libraries", "load", "probe", "set_threads", "threads"]
+__all__ = ["Engine", "Rendered", "Step"]
 
 Step = "Callable[[int, int], None]"
 """Told the step and the total, both from 1; stops the run by raising."""
-
-_LIBRARIES = ("accelerate", "diffusers", "numpy", "safetensors", "torch", "transformers")
-
-# diffusers warns of truncated prompts and quotes them: a leak into logs that outlives every prompt.
-diffusers.utils.logging.set_verbosity_error()
-diffusers.utils.logging.disable_progress_bar()
-transformers.utils.logging.disable_progress_bar()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,7 +62,7 @@ class Engine:
         if type(pipe)._load_connected_pipes:  # noqa: SLF001 - diffusers has no public name for it
             raise RequestError(f"{type(pipe).__name__} pulls a second model that would go unrecorded")
         _set_aside(pipe)
-        with _translated("moved to the device"):
+        with translated("moved to the device"):
             pipe.to(device.torch)
         self.pipeline: str = type(pipe).__name__
         """Class name."""
@@ -132,69 +107,6 @@ class Engine:
         raise TypeError("an Engine can be neither copied nor pickled")
 
 
-def load(model: Model, *, dtype: str, device: Device) -> Engine:
-    """Load a model whose files were hashed, and make sure that they were still the same afterwards.
-
-    Raises:
-        RequestError: Its class makes no pictures from text.
-        GenerationError: It does not load, or its files changed meanwhile.
-    """
-    cls = getattr(diffusers, model.components.pipeline, None)
-    known = inspect.signature(cls.__init__).parameters if cls is not None else {}
-    aside = dict.fromkeys((*model.components.set_aside, *(each for each in model.components.absent if each in known)))
-    switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
-    with _translated("loaded"):
-        try:
-            pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
-                str(model.folder),
-                dtype=getattr(torch, dtype),
-                variant=model.selection.variant,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                **aside,
-                **switches,
-            )
-        except ValueError as error:
-            if "AutoPipeline can't find" not in str(error):
-                raise
-            raise RequestError(
-                f"{model.components.pipeline} is not a class by which the installed diffusers makes pictures from text",
-                code="request.pipeline",
-                hint="Choose a text-to-image model; audio and video have no way out yet.",
-            ) from error
-    if not model.unchanged():
-        raise GenerationError(
-            "files of the model changed while it was loaded", code="model.changed", hint="Run again when it rests."
-        )
-    return Engine(pipe, device)
-
-
-def probe() -> Probe:
-    """Return what torch reports about this machine."""
-    return Probe(
-        cuda=torch.cuda.is_available(),
-        hip=torch.version.hip,
-        mps=torch.backends.mps.is_available(),
-        xpu=torch.xpu.is_available(),
-    )
-
-
-def libraries() -> dict[str, str]:
-    """Return the versions of everything that takes part in making an image."""
-    return {name: version(name) for name in _LIBRARIES}
-
-
-def threads() -> int:
-    """Return how many CPU threads torch uses: another number may change single pixels by one level."""
-    return torch.get_num_threads()
-
-
-def set_threads(number: int) -> None:
-    """Set the number of CPU threads, for the whole process."""
-    torch.set_num_threads(number)
-
-
 def _set_aside(pipe: Any) -> None:
     # Ours run at egress, once, and are recorded; theirs paint pictures black or mark them unasked.
     for name in ("safety_checker", "watermark", "watermarker"):
@@ -225,7 +137,7 @@ def _derived(pipe: Any, maker: Any, kind: Kind) -> Any:
     known = inspect.signature(type(pipe).__init__).parameters
     switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
     try:
-        with _translated("prepared for pictures that go in"):
+        with translated("prepared for pictures that go in"):
             derived = maker.from_pipe(pipe, **switches)
     except GenerationError as error:
         if "AutoPipeline can't find" not in str(error.__cause__):
@@ -251,7 +163,7 @@ def _pictures(canvas: Canvas) -> dict[str, Any]:
 def _renderer(first: Any, pipes: Callable[[Kind], Any]) -> Callable[..., Rendered]:
     """Return what runs a pipe. One lock for all pipes of a model: they share their components."""
     lock = threading.Lock()
-    overflow = _watch_for_overflow(first)
+    overflow = watch_for_overflow(first)
     own = first.scheduler
 
     def render(
@@ -269,13 +181,13 @@ def _renderer(first: Any, pipes: Callable[[Kind], Any]) -> Callable[..., Rendere
             scheduler = pipe.scheduler
             given = {**arguments, **pictures, **_fixed(_accepted(pipe), step)}
             try:
-                with _translated("run", quiet=True), _inpaintable(pipe, pictures):
+                with translated("run", quiet=True), _inpaintable(pipe, pictures):
                     encoded = encoded_texts(pipe, arguments)  # tokenizers, too, serve one thread at a time
                     output = pipe(**given, generator=torch.Generator("cpu").manual_seed(seed))
             finally:
                 pipe.scheduler = own
                 pipe.maybe_free_model_hooks()
-            pixels = _pixels(getattr(output, "images", None), canvas.size, overflowed=bool(overflow))
+            pixels = pixels_of(getattr(output, "images", None), canvas.size, overflowed=bool(overflow))
             return Rendered(
                 pixels=pixels,
                 scheduler=type(scheduler).__name__,
@@ -335,65 +247,5 @@ def _scheduler(own: Any, choice: SchedulerChoice) -> Any:
             code="request.scheduler",
             hint="Leave the scheduler out to use the model's own.",
         )
-    with _translated("given its scheduler"):
+    with translated("given its scheduler"):
         return cls.from_config(own.config, **choice.overrides)
-
-
-def _watch_for_overflow(pipe: Any) -> list[bool]:
-    """Note infinities and NaN behind the autoencoder: diffusers clamps the first to white before we see them."""
-    seen: list[bool] = []
-
-    def look(_module: object, _inputs: object, output: Any) -> None:
-        if isinstance(output, torch.Tensor) and not bool(torch.isfinite(output).all()):
-            seen.append(True)
-
-    decoder = getattr(getattr(pipe, "vae", None), "decoder", None)
-    if isinstance(decoder, torch.nn.Module):
-        decoder.register_forward_hook(look)
-    return seen
-
-
-def _pixels(images: object, size: Size, *, overflowed: bool) -> Pixels:
-    """Return the one image as 8-bit RGB, by the rounding of diffusers' ``numpy_to_pil``."""
-    array = np.asarray(images)
-    if images is None or array.dtype.kind != "f" or array.ndim != 4 or len(array) != 1:  # noqa: PLR2004 - batch, height, width, channel
-        raise GenerationError("the model gave no single image", code="generation.no-image")
-    if overflowed or not np.isfinite(array).all():
-        raise GenerationError(
-            "the model produced numbers that are not finite; there is no picture",
-            code="generation.not-finite",
-            hint="Half precision can overflow: set dtype to float32 (or bfloat16), or check the weights.",
-        )
-    pixels: Pixels = (array[0] * 255).round().astype(np.uint8)
-    if not is_pixels(pixels) or pixels.shape[:2] != (size.height, size.width):
-        raise GenerationError(
-            f"the model made {'x'.join(map(str, array.shape[1:]))} (height, width, channels) instead of {size} RGB",
-            code="generation.wrong-size",
-            hint="Ask for a size that this model supports.",
-        )
-    return pixels
-
-
-@contextmanager
-def _translated(what: str, *, quiet: bool = False) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a ``GenerationError`` that repeats nothing of the foreign message.
-
-    Those messages hold paths and, where the model runs, the prompt. The original is chained for those who debug;
-    ``quiet`` keeps it out of printed and logged tracebacks, where only ``__context__`` still leads to it.
-    """
-    try:
-        yield
-    except SdsafeError:
-        raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise GenerationError(
-            f"out of memory while the model was being {what}",
-            code="generation.out-of-memory",
-            hint="Ask for a smaller size, or set dtype to float16 or bfloat16.",
-        ) from error
-    except Exception as error:  # noqa: BLE001 - raised again; quiet leaves its message behind
-        raise GenerationError(
-            f"the model could not be {what}: {type(error).__name__}",
-            code="generation.failed",
-            hint="If the model works in diffusers with the same settings, please report it.",
-        ) from (None if quiet else error)

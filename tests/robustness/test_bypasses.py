@@ -210,7 +210,8 @@ def test_08_too_small_for_a_mark(house: House, size: Size) -> None:
 
 
 def test_09_a_pipe_that_brings_its_own_mark_and_checker() -> None:
-    from sdsafe.generation import _engine, _tiny
+    from sdsafe.generation import _loading, _tiny
+    from sdsafe.generation._engine import Engine
     from sdsafe.generation.devices import resolve_device
     from sdsafe.generation.schedulers import choose
     from sdsafe.generation.tasks import Canvas, Kind
@@ -223,7 +224,7 @@ def test_09_a_pipe_that_brings_its_own_mark_and_checker() -> None:
 
     pipe = _tiny.build()
     pipe.safety_checker = pipe.watermark = pipe.watermarker = Theirs()
-    engine = _engine.Engine(pipe, resolve_device("cpu", _engine.probe()))
+    engine = Engine(pipe, resolve_device("cpu", _loading.probe()))
     assert (pipe.safety_checker, pipe.watermark, pipe.watermarker) == (None, None, None)
     arguments = {"prompt": "waves", "width": 256, "height": 256, "num_inference_steps": 1}
     scheduler = choose("ddim", "DDIMScheduler")

@@ -76,9 +76,9 @@ def generator() -> DiffusersGenerator:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``builtin:tiny`` as ``save_pretrained`` writes it."""
-    from sdsafe.generation import _engine, _tiny
+    from sdsafe.generation import _libraries, _tiny
 
-    assert _engine  # its log filter comes before diffusers
+    assert _libraries  # its log filter comes before diffusers
     folder = tmp_path_factory.mktemp("models") / "tiny-sd"
     _tiny.build().save_pretrained(folder)
     return folder

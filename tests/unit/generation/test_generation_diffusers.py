@@ -183,16 +183,16 @@ class TestFolders:
         assert np.array_equal(np.asarray(picture.images[0]), ours)
 
     def test_the_last_model_stays_loaded(self, make: Make, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        from sdsafe.generation import _engine
+        from sdsafe.generation import _loading
 
         loads: list[object] = []
-        original = _engine.load
+        original = _loading.load
 
         def counting(*args: Any, **kwargs: Any) -> Any:
             loads.append(args)
             return original(*args, **kwargs)
 
-        monkeypatch.setattr(_engine, "load", counting)
+        monkeypatch.setattr(_loading, "load", counting)
         fresh = DiffusersGenerator(device="cpu")
         make(fresh, model=folder)
         make(fresh, model=folder, seed=8)
@@ -291,12 +291,12 @@ class TestFolders:
     def test_a_wrong_digest_is_refused_before_anything_is_loaded(
         self, make: Make, folder: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from sdsafe.generation import _engine
+        from sdsafe.generation import _loading
 
         def refuse(*_args: object, **_kwargs: object) -> NoReturn:
             raise AssertionError("a model with a wrong hash was loaded")
 
-        monkeypatch.setattr(_engine, "load", refuse)
+        monkeypatch.setattr(_loading, "load", refuse)
         with pytest.raises(GenerationError, match="wrong hash"):
             make(DiffusersGenerator(device="cpu"), model=ModelRef(repo=folder, digest="0" * 64))
 

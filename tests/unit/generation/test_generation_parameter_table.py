@@ -6,10 +6,10 @@ import inspect
 
 import pytest
 
-from sdsafe.generation import _engine
+from sdsafe.generation import _libraries
 from sdsafe.generation.families import Role, classify, family_of
 
-assert _engine  # its log filter comes before diffusers
+assert _libraries  # its log filter comes before diffusers
 
 from diffusers.pipelines import auto_pipeline  # noqa: E402 - after the filter
 

@@ -1,0 +1,84 @@
+"""Loads models whose files were hashed, and says what this machine and its libraries are."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from sdsafe._internal.versions import version
+from sdsafe.errors import GenerationError, RequestError
+from sdsafe.generation._engine import Engine
+from sdsafe.generation._libraries import diffusers, torch
+from sdsafe.generation._translating import translated
+from sdsafe.generation.devices import Probe
+
+if TYPE_CHECKING:
+    from sdsafe.generation.devices import Device
+    from sdsafe.generation.identity import Model
+
+__all__ = ["libraries", "load", "probe", "set_threads", "threads"]
+
+_LIBRARIES = ("accelerate", "diffusers", "numpy", "safetensors", "torch", "transformers")
+
+
+def load(model: Model, *, dtype: str, device: Device) -> Engine:
+    """Load a model whose files were hashed, and make sure that they were still the same afterwards.
+
+    Raises:
+        RequestError: Its class makes no pictures from text.
+        GenerationError: It does not load, or its files changed meanwhile.
+    """
+    cls = getattr(diffusers, model.components.pipeline, None)
+    known = inspect.signature(cls.__init__).parameters if cls is not None else {}
+    aside = dict.fromkeys((*model.components.set_aside, *(each for each in model.components.absent if each in known)))
+    switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
+    with translated("loaded"):
+        try:
+            pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
+                str(model.folder),
+                dtype=getattr(torch, dtype),
+                variant=model.selection.variant,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                **aside,
+                **switches,
+            )
+        except ValueError as error:
+            if "AutoPipeline can't find" not in str(error):
+                raise
+            raise RequestError(
+                f"{model.components.pipeline} is not a class by which the installed diffusers makes pictures from text",
+                code="request.pipeline",
+                hint="Choose a text-to-image model; audio and video have no way out yet.",
+            ) from error
+    if not model.unchanged():
+        raise GenerationError(
+            "files of the model changed while it was loaded", code="model.changed", hint="Run again when it rests."
+        )
+    return Engine(pipe, device)
+
+
+def probe() -> Probe:
+    """Return what torch reports about this machine."""
+    return Probe(
+        cuda=torch.cuda.is_available(),
+        hip=torch.version.hip,
+        mps=torch.backends.mps.is_available(),
+        xpu=torch.xpu.is_available(),
+    )
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of everything that takes part in making an image."""
+    return {name: version(name) for name in _LIBRARIES}
+
+
+def threads() -> int:
+    """Return how many CPU threads torch uses: another number may change single pixels by one level."""
+    return torch.get_num_threads()
+
+
+def set_threads(number: int) -> None:
+    """Set the number of CPU threads, for the whole process."""
+    torch.set_num_threads(number)
