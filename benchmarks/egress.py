@@ -39,6 +39,7 @@ from sdsafe import pipeline as spine
 from sdsafe import plugins, release
 from sdsafe._internal import images
 from sdsafe._internal.locations import default_places
+from sdsafe.admission import admit
 from sdsafe.core.places import Places
 from sdsafe.core.request import GenerationRequest, Size
 from sdsafe.core.states import Recorded
@@ -132,7 +133,8 @@ def ours(parts: Parts, generated: Generated, samples: dict[str, list[float]], cl
     """Release one picture and note what each stage took."""
     watch = Stopwatch(clock)
     pipeline = spine.Pipeline(watched(parts, watch))
-    admitted = pipeline._admit(generated.admitted.request)  # noqa: SLF001 - a new id for the same picture
+    judges = pipeline._Pipeline__judges  # type: ignore[attr-defined]  # noqa: SLF001 - as the pipeline asks them
+    admitted = admit(watched(parts, watch), judges, generated.admitted.request)  # a new id for the same picture
     again = replace(generated, admitted=admitted, asset_id=admitted.asset_ids[0])
     with (
         replaced(images, "encode", watch.timed("encode", images.encode)),

@@ -282,7 +282,7 @@ class TestRefusedAfter:
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = len(list(parts.ledger.entries()))  # type: ignore[attr-defined]
-        monkeypatch.setattr("sdsafe.pipeline.undone", lambda *_: "everything")
+        monkeypatch.setattr("sdsafe.egress.undone", lambda *_: "everything")
         assert isinstance(_run(parts), Refused)
         assert len(list(parts.ledger.entries())) == before  # type: ignore[attr-defined]
         assert _c2pa  # the door was used: the refusal came after signing

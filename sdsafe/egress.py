@@ -1,0 +1,150 @@
+"""The way out of a cleared picture: mark, encode, sign, record, deliver."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sdsafe import release
+from sdsafe._internal import images
+from sdsafe._internal.clock import rfc3339
+from sdsafe._internal.versions import version
+from sdsafe.core.receipts import EntryKind
+from sdsafe.core.softbinding import BindingKind, SoftBinding
+from sdsafe.core.states import Asset, Encoded, Marked, Recorded, Signed, without_pixels
+from sdsafe.errors import AssetError, ObligationError, SdsafeError, WatermarkError
+from sdsafe.judgement import MEDIA_TYPE
+from sdsafe.obligations.discharging import undone
+from sdsafe.provenance.manifest import _c2pa
+from sdsafe.provenance.manifest.definition import define
+from sdsafe.recovery import settle, withdraw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sdsafe.core.states import Cleared
+    from sdsafe.parts import Parts
+
+__all__ = ["deliver", "encode", "mark", "record", "sign"]
+
+_log = logging.getLogger(__name__)
+
+
+def mark(parts: Parts, cleared: Cleared) -> Marked:
+    """Write the asset id into a cleared picture.
+
+    Raises:
+        WatermarkError: The picture cannot carry it.
+    """
+    watermarker, asset_id = parts.watermarker, cleared.generated.asset_id
+    (pixels,) = watermarker.embed([cleared.pixels], [asset_id.value])
+    if pixels.shape != cleared.pixels.shape:
+        raise WatermarkError("the watermarker changed the size of the image")
+    binding = SoftBinding(alg=watermarker.alg, value=asset_id.value, kind=BindingKind.WATERMARK)
+    return Marked(cleared=cleared, pixels=pixels, watermark=binding, watermark_version=watermarker.version)
+
+
+def encode(parts: Parts, marked: Marked) -> Encoded:
+    """Write the file, read the mark back from it, and take its fingerprints.
+
+    Raises:
+        AssetError: The file does not decode to the marked pixels.
+        WatermarkError: The mark does not read back.
+    """
+    data = release.encode(marked, MEDIA_TYPE, parts.house, parts.licences)
+    pixels = images.decode(data)
+    if not np.array_equal(pixels, marked.pixels):
+        raise AssetError("the encoded file does not decode to the marked pixels", code="asset.readback")
+    (readback,) = parts.watermarker.detect([pixels])
+    if readback.payload != marked.watermark.value:
+        raise WatermarkError(
+            "the watermark does not read back from the encoded file; nothing was released",
+            code="watermark.readback",
+            hint="Try another seed or a larger size; flat pictures carry little.",
+        )
+    fingerprints = tuple(
+        SoftBinding(alg=each.alg, value=each.compute(pixels), kind=BindingKind.FINGERPRINT)
+        for each in parts.fingerprinters
+    )
+    name = f"{marked.cleared.generated.asset_id}.png"
+    asset = Asset(data=data, media_type=MEDIA_TYPE, name=name)
+    encoded = Encoded(marked=marked, asset=asset, readback=readback, fingerprints=fingerprints)
+    shown = release.discharged(encoded, asset, parts.house, parts.licences)
+    return replace(encoded, discharges=shown)
+
+
+def sign(parts: Parts, encoded: Encoded) -> Signed:
+    """Sign the file, read it back as a stranger would, and make sure that every obligation is met.
+
+    Raises:
+        SigningError: The signer did not sign.
+        ManifestError: The signed file does not read back as valid.
+        ObligationError: It does not show what policy demands.
+    """
+    cleared = encoded.marked.cleared
+    shown = release.public_file(encoded, parts.licences)
+    definition = define(shown, generator="sdsafe", version=version("sdsafe"), when=rfc3339(), title=encoded.asset.name)
+    data, store = _c2pa.sign(encoded.asset, definition, parts.signer)
+    asset = replace(encoded.asset, data=data)
+    manifest = release.read_back(asset, encoded)
+    discharges = release.discharged(encoded, asset, parts.house, parts.licences, manifest=manifest)
+    if missing := undone(cleared.plan, discharges):
+        msg = f"policy demands what the finished file does not show: {missing}"
+        raise ObligationError(msg, decision=cleared.judgement, checks=cleared.checks)
+    return Signed(
+        encoded=encoded,
+        asset=asset,
+        manifest_store=store,
+        manifest_label=manifest.label,
+        discharges=discharges,
+    )
+
+
+def record(parts: Parts, signed: Signed) -> Recorded:
+    """Keep manifest and record, and append the release to the ledger.
+
+    Raises:
+        RepositoryError: Nothing was recorded.
+        LedgerError: The record was taken back.
+    """
+    asset_id = signed.encoded.marked.cleared.generated.asset_id
+    record_sha256 = parts.repository.put(signed)
+    try:
+        receipt = parts.ledger.append(release.entry(EntryKind.RELEASED, signed, record_sha256))
+    except Exception:
+        with _unfinished("take back the record of an asset"):
+            settle(asset_id, parts.ledger, parts.repository)
+        raise
+    return Recorded(signed=without_pixels(signed), receipt=receipt)
+
+
+def deliver(parts: Parts, recorded: Recorded, to: Callable[[Recorded], None] | None) -> Recorded:
+    """Hand a recorded asset to its caller; what cannot be handed over is withdrawn.
+
+    Args:
+        parts: Of the pipeline.
+        recorded: The asset.
+        to: What takes it; what it raises is passed on.
+    """
+    if to is not None:
+        try:
+            to(recorded)
+        except BaseException:
+            with _unfinished("withdraw an asset"):
+                withdraw(recorded.asset_id, recorded.receipt.entry, parts.ledger, parts.repository)
+            raise
+    parts.repository.mark_delivered(recorded.asset_id)
+    return recorded
+
+
+@contextmanager
+def _unfinished(what: str) -> Iterator[None]:
+    """Let the error under way be the one that is told; the next start finishes what cannot be done now."""
+    try:
+        yield
+    except SdsafeError as error:
+        _log.warning("could not %s (%s); the next start will", what, error.code)
