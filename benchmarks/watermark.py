@@ -1,18 +1,20 @@
 """What marks survive: every scheme, every attack, the same covers in the same run.
 
     python benchmarks/watermark.py robust  [--sizes 512 1024] [--schemes lattice dwtDct ...] [--covers 28]
+    python benchmarks/watermark.py robust  --set generated --sizes 512 --covers 200
     python benchmarks/watermark.py false-positives [--trials 5000]
     python benchmarks/watermark.py speed
     python benchmarks/watermark.py security [--trials 1000]
     python benchmarks/watermark.py regeneration
-    python benchmarks/watermark.py report
+    python benchmarks/watermark.py report [--set generated]
 
 A trial counts when the exact 64-bit payload comes back (bit accuracy says nothing that a verifier could use); rivaGan
 carries 32 bits and is asked for 32. Results go to ``results/watermark-*.csv`` row by row, and a run that is started
 again goes on where it stopped. ``report`` makes the table and the plot from them.
 
 The covers are held out: none was looked at while the mark's constants were chosen (those were eight photographs of
-scikit-image: astronaut, camera, chelsea, coffee, motorcycle, coins, grass, rocket).
+scikit-image: astronaut, camera, chelsea, coffee, motorcycle, coins, grass, rocket). The set ``generated`` holds what
+the embedded model makes of captions: soft and smooth pictures, the hardest to hide anything in.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -137,6 +139,49 @@ def covers(count: int, size: int) -> Iterator[tuple[str, Pixels]]:
         yield f"scene-{index}", draw(sample(_FIRST_SCENE + index), size)
 
 
+def generated(count: int, size: int) -> Iterator[tuple[str, Pixels]]:
+    """Yield what the embedded model makes of captions that its training never saw, unpicked."""
+    from train import captions, scenes
+
+    pipe = _pipe()
+    for index in range(count):
+        caption = captions.caption(scenes.sample(_FIRST_SCENE + index), 0, plain=True)
+        seed = torch_seed(index)
+        made = pipe(
+            caption,
+            height=size,
+            width=size,
+            num_inference_steps=25,
+            guidance_scale=4.0,
+            generator=seed,
+            output_type="np",
+        )
+        yield f"generated-{index}", np.asarray(np.round(made.images[0] * 255), np.uint8)
+
+
+def _pipe() -> Any:
+    import torch
+    from diffusers import AutoPipelineForText2Image
+
+    import sdsafe_scenes
+
+    torch.set_num_threads(1)
+    pipe = AutoPipelineForText2Image.from_pretrained(sdsafe_scenes.path(), local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def torch_seed(index: int) -> Any:
+    """Return the noise of picture ``index``."""
+    import torch
+
+    return torch.Generator("cpu").manual_seed(index)
+
+
+_SETS = {"held-out": ("watermark-robust", covers), "generated": ("watermark-generated", generated)}
+"""Where the results of a set of covers go, and where its covers come from."""
+
+
 def _rows(path: Path, header: list[str], key: int) -> set[tuple[str, ...]]:
     """Return the keys (first columns) of rows that exist already; write the header where there is no file."""
     if not path.exists():
@@ -146,12 +191,13 @@ def _rows(path: Path, header: list[str], key: int) -> set[tuple[str, ...]]:
         return {tuple(row[:key]) for row in list(csv.reader(file))[1:]}
 
 
-def robust(names: list[str], sizes: list[int], count: int, only: list[str] | None) -> None:
-    path = _RESULTS / "watermark-robust.csv"
+def robust(names: list[str], sizes: list[int], count: int, only: list[str] | None, covers_of: str) -> None:
+    result, source = _SETS[covers_of]
+    path = _RESULTS / f"{result}.csv"
     done = _rows(path, ["scheme", "size", "cover", "attack", "psnr", "read", "embed_ms", "read_ms"], 4)
     attacks = {name: run for name, run in ATTACKS.items() if not only or name in only}
     for size in sizes:
-        for index, (cover, image) in enumerate(covers(count, size)):
+        for index, (cover, image) in enumerate(source(count, size)):
             for name in names:
                 todo = [each for each in attacks if (name, str(size), cover, each) not in done]
                 if todo:
@@ -328,9 +374,10 @@ def _plus(image: Pixels, change: np.ndarray[tuple[int, int], np.dtype[np.float64
     return np.clip(np.rint(image + change[..., None]), 0, 255).astype(np.uint8)
 
 
-def report() -> None:
+def report(covers_of: str) -> None:
     """Write the table (Markdown, JSON) and the plot from the rows that are there."""
-    with (_RESULTS / "watermark-robust.csv").open(encoding="utf-8", newline="") as file:
+    result, _ = _SETS[covers_of]
+    with (_RESULTS / f"{result}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     read: dict[tuple[str, str, str], list[int]] = {}
     quality: dict[tuple[str, str], dict[str, float]] = {}
@@ -350,9 +397,9 @@ def report() -> None:
             cells = ["-" if not each else f"{100 * statistics.mean(each):.1f}" for each in got]
             lines.append(_line([attack, f"{100 * must:g}", *cells]))
     text = "\n".join(lines) + "\n"
-    (_RESULTS / "watermark-robust.md").write_text(text, encoding="utf-8")
+    (_RESULTS / f"{result}.md").write_text(text, encoding="utf-8")
     print(text)
-    _plot(columns, read)
+    _plot(columns, read, _RESULTS / f"{result}.png")
     _tail()
 
 
@@ -360,7 +407,7 @@ def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _plot(columns: list[tuple[str, str]], read: dict[tuple[str, str, str], list[int]]) -> None:
+def _plot(columns: list[tuple[str, str]], read: dict[tuple[str, str, str], list[int]], path: Path) -> None:
     """Draw the table as a grid of shades, one row per attack; Pillow is enough for that."""
     from PIL import ImageDraw
 
@@ -385,7 +432,7 @@ def _plot(columns: list[tuple[str, str]], read: dict[tuple[str, str, str], list[
                 pen.text((box[0] + 4, box[1] + 1), f"{100 * share:.0f}", "white" if share > 0.5 else "black")
     for row, attack in enumerate(names):
         pen.text((4, top + height * row), attack, "black")
-    sheet.save(_RESULTS / "watermark-robust.png", optimize=True)
+    sheet.save(path, optimize=True)
 
 
 def _tail() -> None:
@@ -424,11 +471,12 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[512, 1024])
     parser.add_argument("--covers", type=int, default=28)
     parser.add_argument("--attacks", nargs="+")
+    parser.add_argument("--set", choices=tuple(_SETS), default="held-out")
     parser.add_argument("--trials", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     if given.what == "robust":
-        robust(given.schemes, given.sizes, given.covers, given.attacks)
+        robust(given.schemes, given.sizes, given.covers, given.attacks, given.set)
     elif given.what == "false-positives":
         false_positives(given.trials)
     elif given.what == "speed":
@@ -438,7 +486,7 @@ def main() -> None:
     elif given.what == "regeneration":
         regeneration(8)
     else:
-        report()
+        report(given.set)
 
 
 if __name__ == "__main__":
