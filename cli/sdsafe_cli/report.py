@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.report import Evidence, ManifestSummary, Report
 
-__all__ = ["show_report"]
+__all__ = ["printable", "report_document", "show_report"]
 
 _COLOURS = {"trusted": "green", "valid": "green", "recovered": "yellow", "unknown": "yellow", "invalid": "red"}
 
@@ -22,21 +22,23 @@ _COLOURS = {"trusted": "green", "valid": "green", "recovered": "yellow", "unknow
 def show_report(report: Report, name: str, *, as_json: bool) -> None:
     """Print a report: JSON with schema ``sdsafe.report/1``, or aligned lines."""
     if as_json:
-        emit_json("sdsafe.report/1", {"file": name, **_document(report)})
+        emit_json("sdsafe.report/1", report_document(report, name))
         return
     for label, text in _lines(report, name):
         colour = _COLOURS.get(text) if label == "verdict" and sys.stdout.isatty() else None
-        click.echo(f"{label:<12}" + click.style(_clean(text), fg=colour, bold=bool(colour)))
+        click.echo(f"{label:<12}" + click.style(printable(text), fg=colour, bold=bool(colour)))
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
     """Keep control characters of a hostile manifest off the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _document(report: Report) -> dict[str, object]:
+def report_document(report: Report, name: str) -> dict[str, object]:
+    """Return a report as JSON types; ``name`` is that of its file."""
     evidence = report.evidence
     return {
+        "file": name,
         "verdict": report.verdict.value,
         "asset_sha256": report.asset_digest,
         "media_type": report.media_type,

@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from sdsafe_cli._errors import exit_code_for_verdict
+from sdsafe_cli.batch import exit_code, files_below, show_rows, verified
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import json_option, trust_option
 from sdsafe_cli.render import message
 from sdsafe_cli.report import show_report
 
+if TYPE_CHECKING:
+    from sdsafe.verification import Validator
+
 __all__ = ["command"]
 
 
 @click.command("verify")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @trust_option
 @click.option("--require", type=click.Choice(["trusted", "valid"]), help="The least verdict that exits 0.")
 @click.option("--watermark", is_flag=True, help="Look for the watermark even when the manifest is intact.")
+@click.option("--jsonl", is_flag=True, help="Print one JSON document a line, one per file (sdsafe.report/1).")
 @json_option
-def command(
+def command(  # noqa: PLR0913 - one argument per option
     *,
-    file: Path,
+    files: tuple[Path, ...],
     trust: tuple[Path, ...],
     require: str | None,
     watermark: bool,
+    jsonl: bool,
     as_json: bool,
 ) -> None:
     """Verify FILE and exit 0 only if its origin is shown.
 
-    Exit 0 for *trusted*; for *valid* only while no trust list is configured and --require trusted is not given.
-    Exit 4: invalid. Exit 5: unknown, recovered, or less than required.
-    """
-    from sdsafe.api import open_validator, read_asset
-    from sdsafe.core.trust import Require
-    from sdsafe.verification import accepts
+    Several files, or a folder with everything in it, give a table and a summary.
 
+    Exit 0 for *trusted*; for *valid* only while no trust list is configured and --require trusted is not given.
+    Exit 4: invalid. Exit 5: unknown, recovered, or less than required. Of several files the worst counts.
+    """
+    from sdsafe.api import open_validator
+    from sdsafe.core.trust import Require
+
+    several = jsonl or len(files) > 1 or files[0].is_dir()
+    if several and as_json:
+        raise click.UsageError("--json is for one file; --jsonl prints one document a line for many")
     validator = open_validator(
         settings_from(), trust=trust, require=Require(require) if require else None, check_watermark=watermark
     )
+    if not several:
+        _one(files[0], validator, as_json=as_json)
+    rows = show_rows(verified(files_below(files), validator, named=frozenset(files)), as_lines=jsonl)
+    raise click.exceptions.Exit(exit_code(rows))
+
+
+def _one(file: Path, validator: Validator, *, as_json: bool) -> NoReturn:
+    from sdsafe.api import read_asset
+    from sdsafe.verification import accepts
+
     report = validator.inspect(read_asset(file))
     show_report(report, str(file), as_json=as_json)
     accepted = accepts(report.verdict, validator.policy)
