@@ -7,7 +7,7 @@ SDSAFE := $(BIN)/sdsafe
 DEMO   := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv weights nudenet system-packages demo test check fix bench docs clean
+.PHONY: help venv weights nudenet system-packages demo test check fuzz fix bench docs clean
 
 help:  ## show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -53,6 +53,14 @@ check: $(STAMP)  ## format, lint, types, layers, and the fast tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -m "not slow and not weights" tests/unit tests/property tests/architecture
 
+SECONDS_EACH ?= 50
+
+fuzz: $(STAMP)  ## fuzz everything that reads files of strangers: ten minutes, no network (SECONDS_EACH=50)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt atheris
+	@for target in $$($(BIN)/python tests/fuzz/run.py --list); do echo "== $$target"; \
+	  $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS_EACH) >.fuzz.log 2>&1 \
+	    || { tail -30 .fuzz.log; exit 1; }; tail -1 .fuzz.log; done
+
 fix: $(STAMP)  ## format, and repair what the linter can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -64,4 +72,4 @@ docs: $(STAMP)  ## write the pages that are printed from the code
 	$(BIN)/python docs/build.py
 
 clean:  ## remove what was built; keeps the model cache
-	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz .fuzz.log dist
