@@ -7,21 +7,24 @@ refused prompt costs milliseconds.
 from __future__ import annotations
 
 import logging
-import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from sdsafe._internal.turns import Turns
 from sdsafe.core.digests import pixels_sha256
+from sdsafe.core.placement import Offload, Placement
 from sdsafe.core.request import Task
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
 from sdsafe.generation import enlarging, parameters
-from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device, resolve_dtype
+from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device
 from sdsafe.generation.families import family_of
+from sdsafe.generation.fitting import GIB, bytes_of, fit, is_budget
+from sdsafe.generation.headers import read_weights
 from sdsafe.generation.hub import Hub, silence
-from sdsafe.generation.identity import TINY, Locator, expect, model_digest
+from sdsafe.generation.identity import TINY, Locator, expect
 from sdsafe.generation.schedulers import choose
 from sdsafe.generation.tasks import lay_out
 
@@ -29,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sdsafe.core.places import Places
-    from sdsafe.core.request import GenerationRequest, ModelRef
-    from sdsafe.core.states import Admitted, EncodedText
+    from sdsafe.core.request import GenerationRequest, ModelRef, Size
+    from sdsafe.core.states import Admitted
     from sdsafe.generation._engine import Engine, Rendered
     from sdsafe.generation.devices import Device
-    from sdsafe.generation.identity import Located
+    from sdsafe.generation.identity import Located, Model
     from sdsafe.protocols import Watch
 
 __all__ = ["DiffusersGenerator"]
@@ -45,16 +48,17 @@ class DiffusersGenerator:
     """Makes images with diffusers pipelines. The last model stays loaded; nothing of it can be reached from outside.
 
     Image ``i`` of a request is made on its own from ``seed + i``, so that each can be made again alone.
-    Threads may share a generator: each image holds the pipe for itself.
+    Threads may share a generator: images take turns, in the order of asking, and no two models are in memory at once.
     """
 
-    __slots__ = ("__device", "__dtype", "__loaded", "__loading", "__locator", "__threads")
+    __slots__ = ("__budget", "__device", "__dtype", "__loaded", "__locator", "__threads", "__turns")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per option of the settings
         self,
         *,
         device: str = "auto",
         dtype: str = "auto",
+        vram_budget: float | None = None,
         offline: bool = False,
         threads: int | None = None,
         hub_cache: Path | None = None,
@@ -64,6 +68,7 @@ class DiffusersGenerator:
         Args:
             device: ``auto``, ``cuda``, ``rocm``, ``mps``, ``xpu`` or ``cpu``.
             dtype: ``auto``, ``float32``, ``float16`` or ``bfloat16``.
+            vram_budget: GiB of the device's memory that may be used (on a CPU: of the process's); see ``fitting``.
             offline: Never use the network: models are built in, in folders, or in the hub's cache.
             threads: CPU threads of torch, for the whole process; default: torch's own choice.
             hub_cache: Where hub models are kept; default: the hub's own cache, shared with other tools.
@@ -71,10 +76,11 @@ class DiffusersGenerator:
         silence(offline=offline)
         self.__device = device
         self.__dtype = dtype
+        self.__budget = bytes_of(vram_budget)
         self.__threads = threads
         self.__locator = Locator(Hub(offline=offline, cache=hub_cache))
         self.__loaded: _Loaded | None = None
-        self.__loading = threading.Lock()
+        self.__turns = Turns()
 
     @classmethod
     def configure(cls, places: Places, options: Mapping[str, object]) -> Self:
@@ -104,20 +110,32 @@ class DiffusersGenerator:
             return
         located = self.__locator.locate(request.model)
         parameters.resolve(request, located)  # for its checks: nothing reaches a model that did not pass them here
-        canvas = lay_out(request, located.defaults.multiple)
-        loaded = self.__acquire(located)
-        engine = loaded.engine
-        arguments = parameters.call_arguments(request, engine.pipeline, engine.accepted(canvas.kind), canvas.size)
         seed, name = request.seed, request.scheduler
         if seed is None or name is None:
             raise RequestError("the request is not resolved: seed or scheduler is open")
+        canvas = lay_out(request, located.defaults.multiple)
+        with self.__turns.turn(lambda: _stop(watch)):  # two threads would hash the same files twice
+            source = self.__find(located, canvas.size)
         scheduler = choose(name, located.defaults.own_scheduler)
         for index, asset_id in enumerate(admitted.asset_ids):
-            rendered = engine.render(
-                arguments, canvas=canvas, seed=seed + index, scheduler=scheduler, step=_follow(watch, index)
-            )
+            step = _follow(watch, index)
+            # Held for one image, not for the request: whoever reads slowly must not keep others waiting, nor himself.
+            with self.__turns.turn(lambda: _stop(watch)):
+                engine = self.__loaded_from(source)
+                arguments = parameters.call_arguments(
+                    request, engine.pipeline, engine.accepted(canvas.kind), canvas.size
+                )
+                rendered = engine.render(
+                    arguments,
+                    canvas=canvas,
+                    seed=seed + index,
+                    scheduler=scheduler,
+                    step=step,
+                    placement=source.placement,
+                )
+                del engine  # while others have their turn, nothing here keeps a model in memory
             if index == 0:
-                _warn_of_cuts(rendered.encoded)
+                _warn(rendered)
             pixels = canvas.finish(rendered.pixels)
             yield Generated(
                 admitted=admitted,
@@ -126,60 +144,74 @@ class DiffusersGenerator:
                 seed=seed + index,
                 pixels=pixels,
                 pixels_sha256=pixels_sha256(pixels),
-                execution=_execution(loaded, rendered),
+                execution=_execution(source, rendered),
             )
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """Refuse to be copied or pickled: a copy would carry the pipe outside."""
         raise TypeError("a generator can be neither copied nor pickled: make one per process")
 
-    def __acquire(self, located: Located) -> _Loaded:
-        """Return the model of ``located``, loading it unless the very same files are loaded already."""
+    def __find(self, located: Located, size: Size) -> _Source:
+        """Bring the files of a model here, hash them, and decide how it is laid out for a picture of this size."""
         from sdsafe.generation import _loading
 
-        with self.__loading:
-            if self.__threads is not None:
-                _loading.set_threads(self.__threads)
-            device = resolve_device(self.__device, _loading.probe())
-            if located.ref.repo == TINY:
-                return self.__acquire_tiny(located.ref, device)
-            model = self.__locator.identify(located)
-            expect(located.ref, model.ref)
-            dtype = resolve_dtype(self.__dtype, device, family_of(located.pipeline).half)
-            if self.__loaded is None or self.__loaded.key != (model.ref, device, dtype):
-                self.__loaded = None  # frees the memory of the last model before the next one needs it
-                engine = _loading.load(model, dtype=dtype, device=device)
-                self.__loaded = _Loaded(ref=model.ref, device=device, dtype=dtype, engine=engine)
-            return self.__loaded
+        device = resolve_device(self.__device, _loading.probe())
+        if located.ref.repo == TINY:
+            ref = _loading.tiny_ref(located.ref)
+            expect(located.ref, ref)
+            return _Source(ref=ref, device=device, dtype="float32", placement=Placement(reason="it is tiny"))
+        model = self.__locator.identify(located)
+        expect(located.ref, model.ref)
+        half = family_of(located.pipeline).half
+        weights = read_weights(model.folder, model.selection.files) if self.__budget is not None else {}
+        chosen = fit(weights, device=device, dtype=self.__dtype, half=half, size=size, budget=self.__budget)
+        if not chosen.fits:
+            _log.warning("memory: %s", chosen.placement.reason)
+        return _Source(ref=model.ref, device=device, dtype=chosen.dtype, placement=chosen.placement, model=model)
 
-    def __acquire_tiny(self, asked: ModelRef, device: Device) -> _Loaded:
-        from sdsafe.generation import _tiny
-        from sdsafe.generation._engine import Engine
+    def __loaded_from(self, source: _Source) -> Engine:
+        """Return the engine of ``source``, loading it unless the very same files are loaded in the same way."""
+        from sdsafe.generation import _loading
 
-        if self.__loaded is None or self.__loaded.ref.repo != TINY:
-            pipe = _tiny.build()
-            files = _tiny.weight_files(pipe)
-            digest = model_digest(files)
-            ref = replace(asked, revision=digest, digest=digest, files=files)
-            expect(asked, ref)
-            self.__loaded = _Loaded(ref=ref, device=device, dtype="float32", engine=Engine(pipe, device))
-        expect(asked, self.__loaded.ref)
-        return self.__loaded
+        if self.__threads is not None:
+            _loading.set_threads(self.__threads)
+        if self.__loaded is None or self.__loaded.key != source.key:
+            self.__loaded = None  # frees the memory of the last model before the next one needs it
+            self.__loaded = _Loaded(key=source.key, engine=source.open())
+        return self.__loaded.engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Source:
+    """A model whose files were hashed, and how it is to be loaded."""
+
+    ref: ModelRef
+    device: Device
+    dtype: str
+    placement: Placement
+    model: Model | None = None
+    """None: it is built in memory."""
+
+    @property
+    def key(self) -> tuple[ModelRef, Device, str, Offload]:
+        """What must be equal for a loaded model to be used again."""
+        return self.ref, self.device, self.dtype, self.placement.offload
+
+    def open(self) -> Engine:
+        """Load it."""
+        from sdsafe.generation import _loading
+
+        if self.model is None:
+            return _loading.load_tiny(self.device)
+        return _loading.load(self.model, dtype=self.dtype, device=self.device, offload=self.placement.offload)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Loaded:
     """A model that is ready to run."""
 
-    ref: ModelRef
-    device: Device
-    dtype: str
+    key: tuple[ModelRef, Device, str, Offload]
     engine: Engine
-
-    @property
-    def key(self) -> tuple[ModelRef, Device, str]:
-        """What must be equal for it to be used again."""
-        return self.ref, self.device, self.dtype
 
 
 def _follow(watch: Watch | None, index: int) -> Callable[[int, int], None]:
@@ -189,22 +221,23 @@ def _follow(watch: Watch | None, index: int) -> Callable[[int, int], None]:
     returns a half-made picture like any other.
     """
 
-    def check() -> None:
-        if watch is not None and watch.cancelled():
-            raise CancelledError("cancelled on request; there is no picture", hint="Images released before stay.")
-
     def step(number: int, total: int) -> None:
         if watch is not None:
             watch.step(index, number, total)
-        check()
+        _stop(watch)
 
-    check()
+    _stop(watch)
     return step
 
 
-def _warn_of_cuts(encoded: tuple[EncodedText, ...]) -> None:
-    """Say which texts the model does not read to the end; never what stands in them."""
-    for each in encoded:
+def _stop(watch: Watch | None) -> None:
+    if watch is not None and watch.cancelled():
+        raise CancelledError("cancelled on request; there is no picture", hint="Images released before stay.")
+
+
+def _warn(rendered: Rendered) -> None:
+    """Say which texts the model does not read to the end, never what stands in them; and what took too much memory."""
+    for each in rendered.encoded:
         if each.cut:
             _log.warning(
                 "%s was cut: %s reads %d of its %d tokens",
@@ -213,21 +246,26 @@ def _warn_of_cuts(encoded: tuple[EncodedText, ...]) -> None:
                 each.limit,
                 each.tokens,
             )
+    budget, peak = rendered.placement.budget, rendered.peak
+    if budget is not None and peak is not None and peak.used > budget:
+        _log.warning("memory: %.1f GiB were used, %.1f GiB were allowed", peak.used / GIB, budget / GIB)
 
 
-def _execution(loaded: _Loaded, rendered: Rendered) -> Execution:
+def _execution(source: _Source, rendered: Rendered) -> Execution:
     from sdsafe.generation import _loading
 
     return Execution(
-        model=loaded.ref,
-        device=loaded.device.name,
-        dtype=loaded.dtype,
+        model=source.ref,
+        device=source.device.name,
+        dtype=source.dtype,
         scheduler=rendered.scheduler,
         scheduler_digest=rendered.scheduler_digest,
         libraries=_loading.libraries(),
         threads=_loading.threads(),
         ms=rendered.ms,
         encoded=rendered.encoded,
+        placement=rendered.placement,
+        peak=rendered.peak,
     )
 
 
@@ -245,6 +283,7 @@ def _option(name: str, value: object) -> object:
 _OPTIONS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     "device": (f"one of {', '.join(DEVICES)}", lambda value: value in DEVICES),
     "dtype": (f"one of {', '.join(DTYPES)}", lambda value: value in DTYPES),
+    "vram_budget": ("a number of GiB above 0", is_budget),
     "offline": ("true or false", lambda value: isinstance(value, bool)),
     "threads": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "hub_cache": ("a folder", lambda value: isinstance(value, str | Path) and bool(str(value))),

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from PIL import Image
 
+from sdsafe.core.placement import Offload, Placement
 from sdsafe.errors import GenerationError, RequestError
+from sdsafe.generation import _placing
 from sdsafe.generation._encoding import encoded_texts
 from sdsafe.generation._libraries import diffusers, torch
 from sdsafe.generation._output import pixels_of, watch_for_overflow
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sdsafe.core.pixels import Pixels
+    from sdsafe.core.placement import MemoryPeak
     from sdsafe.core.states import EncodedText
     from sdsafe.generation.devices import Device
     from sdsafe.generation.schedulers import SchedulerChoice
@@ -50,6 +53,9 @@ class Rendered:
     encoded: tuple[EncodedText, ...]
     """What the text encoders read."""
     ms: float
+    placement: Placement
+    """What could really be set of what was wanted."""
+    peak: MemoryPeak | None
 
 
 class Engine:
@@ -57,17 +63,23 @@ class Engine:
 
     __slots__ = ("__pipes", "__render", "pipeline")
 
-    def __init__(self, pipe: Any, device: Device) -> None:
-        """Take over ``pipe``: strip it of its own checks and marks, and move it to ``device``."""
+    def __init__(self, pipe: Any, device: Device, offload: Offload | None = Offload.NONE) -> None:
+        """Take over ``pipe``: strip it of its own checks and marks, and move it to ``device``.
+
+        Args:
+            pipe: Of no further use to anybody else.
+            device: Where it runs.
+            offload: Where its weights wait; None leaves them where and as they are.
+        """
         if type(pipe)._load_connected_pipes:  # noqa: SLF001 - diffusers has no public name for it
             raise RequestError(f"{type(pipe).__name__} pulls a second model that would go unrecorded")
         _set_aside(pipe)
-        with translated("moved to the device"):
-            pipe.to(device.torch)
+        seats = _Seats(device.torch, offload)
+        seats.seat(pipe)
         self.pipeline: str = type(pipe).__name__
         """Class name."""
         self.__pipes = _pipes(pipe)
-        self.__render = _renderer(pipe, self.__pipes)
+        self.__render = _renderer(pipe, self.__pipes, seats)
 
     def accepted(self, kind: Kind) -> frozenset[str]:
         """Return the names in the call signature of the class that goes this way.
@@ -77,7 +89,7 @@ class Engine:
         """
         return _accepted(self.__pipes(kind))
 
-    def render(
+    def render(  # noqa: PLR0913 - one picture needs all of it
         self,
         arguments: Mapping[str, Any],
         *,
@@ -85,6 +97,7 @@ class Engine:
         seed: int,
         scheduler: SchedulerChoice,
         step: Callable[[int, int], None],
+        placement: Placement | None = None,
     ) -> Rendered:
         """Make one image.
 
@@ -95,16 +108,39 @@ class Engine:
             seed: Of a fresh CPU generator, so that it means the same on every device.
             scheduler: Built anew from the pipe's own configuration.
             step: Called after every step; what it raises ends the run, and there is no image.
+            placement: Whether this picture is computed in tiles and slices; the offload is the engine's own.
 
         Raises:
             RequestError: The scheduler does not fit the model.
             GenerationError: Out of memory, NaN or infinity in the output, or anything else that went wrong.
         """
-        return self.__render(arguments, canvas, seed, scheduler, step)
+        return self.__render(arguments, canvas, seed, scheduler, step, placement or Placement())
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """Refuse: a copy would be a pipe without its lock."""
         raise TypeError("an Engine can be neither copied nor pickled")
+
+
+class _Seats:
+    """Keeps the pipe that runs next in place; the pipes of a model share their components."""
+
+    def __init__(self, device: str, offload: Offload | None) -> None:
+        self.device = device
+        self._offload = offload
+        self._seated: Any = None
+        self._arranged: Placement | None = None
+
+    def seat(self, pipe: Any) -> None:
+        if self._offload is not None and pipe is not self._seated:
+            self._seated = None
+            _placing.seat(pipe, self.device, self._offload)
+        self._seated = pipe
+
+    def arrange(self, pipe: Any, placement: Placement) -> Placement:
+        if self._offload is None:  # somebody else has arranged it
+            return placement
+        self._arranged = _placing.arrange(pipe, placement, self._arranged)
+        return self._arranged
 
 
 def _set_aside(pipe: Any) -> None:
@@ -160,22 +196,25 @@ def _pictures(canvas: Canvas) -> dict[str, Any]:
     return {name: Image.fromarray(pixels) for name, pixels in given if pixels is not None}
 
 
-def _renderer(first: Any, pipes: Callable[[Kind], Any]) -> Callable[..., Rendered]:
+def _renderer(first: Any, pipes: Callable[[Kind], Any], seats: _Seats) -> Callable[..., Rendered]:
     """Return what runs a pipe. One lock for all pipes of a model: they share their components."""
     lock = threading.Lock()
     overflow = watch_for_overflow(first)
     own = first.scheduler
 
-    def render(
+    def render(  # noqa: PLR0913, PLR0917 - those of Engine.render
         arguments: Mapping[str, Any],
         canvas: Canvas,
         seed: int,
         choice: SchedulerChoice,
         step: Callable[[int, int], None],
+        placement: Placement,
     ) -> Rendered:
         pipe, pictures = pipes(canvas.kind), _pictures(canvas)
         with lock:
-            started = time.perf_counter()
+            started, peak = time.perf_counter(), _placing.meter(seats.device)
+            seats.seat(pipe)
+            arranged = seats.arrange(pipe, placement)
             overflow.clear()
             pipe.scheduler = _scheduler(own, choice)
             scheduler = pipe.scheduler
@@ -194,6 +233,8 @@ def _renderer(first: Any, pipes: Callable[[Kind], Any]) -> Callable[..., Rendere
                 scheduler_digest=config_digest(scheduler.config),
                 encoded=encoded,
                 ms=(time.perf_counter() - started) * 1000,
+                placement=arranged,
+                peak=peak(),
             )
 
     return render

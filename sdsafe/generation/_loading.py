@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdsafe._internal.versions import version
+from sdsafe.core.placement import Offload
 from sdsafe.errors import GenerationError, RequestError
 from sdsafe.generation._engine import Engine
 from sdsafe.generation._libraries import diffusers, torch
 from sdsafe.generation._translating import translated
 from sdsafe.generation.devices import Probe
+from sdsafe.generation.identity import model_digest
 
 if TYPE_CHECKING:
+    from sdsafe.core.request import FileDigest, ModelRef
     from sdsafe.generation.devices import Device
     from sdsafe.generation.identity import Model
 
-__all__ = ["libraries", "load", "probe", "set_threads", "threads"]
+__all__ = ["libraries", "load", "load_tiny", "probe", "set_threads", "threads", "tiny_ref"]
 
 _LIBRARIES = ("accelerate", "diffusers", "numpy", "safetensors", "torch", "transformers")
 
 
-def load(model: Model, *, dtype: str, device: Device) -> Engine:
+def load(model: Model, *, dtype: str, device: Device, offload: Offload = Offload.NONE) -> Engine:
     """Load a model whose files were hashed, and make sure that they were still the same afterwards.
+
+    Args:
+        model: What to load.
+        dtype: Number type of its weights.
+        device: Where it runs.
+        offload: Where its weights wait while they are not used.
 
     Raises:
         RequestError: Its class makes no pictures from text.
@@ -56,7 +67,28 @@ def load(model: Model, *, dtype: str, device: Device) -> Engine:
         raise GenerationError(
             "files of the model changed while it was loaded", code="model.changed", hint="Run again when it rests."
         )
-    return Engine(pipe, device)
+    return Engine(pipe, device, offload)
+
+
+def load_tiny(device: Device) -> Engine:
+    """Return ``builtin:tiny``, ready to run."""
+    from sdsafe.generation import _tiny
+
+    return Engine(_tiny.build(), device)
+
+
+def tiny_ref(asked: ModelRef) -> ModelRef:
+    """Return the complete reference of ``builtin:tiny``."""
+    files = _tiny_files()
+    digest = model_digest(files)
+    return replace(asked, revision=digest, digest=digest, files=files)
+
+
+@functools.cache
+def _tiny_files() -> tuple[FileDigest, ...]:
+    from sdsafe.generation import _tiny
+
+    return _tiny.weight_files(_tiny.build())
 
 
 def probe() -> Probe:
