@@ -117,7 +117,9 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
 def open_generator(settings: Settings, *, offline: bool | None = None) -> Generator:
     """Return the generator that ``settings`` name; ``offline`` overrides theirs. Nothing is loaded onto a device yet."""
     alone = settings.offline if offline is None else offline
-    runtime = {"device": settings.device, "dtype": settings.dtype, "offline": alone}
+    runtime: dict[str, object] = {"device": settings.device, "dtype": settings.dtype, "offline": alone}
+    if settings.vram_budget is not None:
+        runtime["vram_budget"] = settings.vram_budget
     generator: Generator = _plugin("generators", settings.generator, settings, runtime)
     return generator
 

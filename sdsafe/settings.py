@@ -7,6 +7,7 @@ with its own keys, and what it says about itself in ``[organisation]`` stands.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -65,6 +66,8 @@ class Settings:
     trust_cawg: tuple[Path, ...] = ()
     device: str = "auto"
     dtype: str = "auto"
+    vram_budget: float | None = None
+    """GiB of the device's memory that a model may use; on a CPU of the process's. None: no limit."""
     offline: bool = False
     options: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}))
     """Options per plug-in, by its name: table ``[options.NAME]`` of the file."""
@@ -135,6 +138,7 @@ _VARIABLES = {
     "SDSAFE_SIGNER": "signer",
     "SDSAFE_DEVICE": "device",
     "SDSAFE_DTYPE": "dtype",
+    "SDSAFE_VRAM_BUDGET": "vram_budget",
     "SDSAFE_PROMPT_DISCLOSURE": "prompt_disclosure",
     "SDSAFE_USE": "intended_use",
 }
@@ -222,6 +226,14 @@ def _organisation(value: object) -> Organisation:
         raise ValueError(msg) from error
 
 
+def _gibibytes(value: object) -> float:
+    number = float(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
+        msg = f"expected a number of GiB above 0, found {value!r}"
+        raise ValueError(msg)
+    return float(number)
+
+
 def _amount(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         msg = f"expected a whole amount from 0 up, found {value!r}"
@@ -272,6 +284,7 @@ _BY_TYPE: Mapping[str, Callable[[Any], object]] = {
     "str": _string,
     "bool": _boolean,
     "Path | None": _path,
+    "float | None": _gibibytes,
     "Organisation": _organisation,
     "tuple[str, ...]": _strings,
     "tuple[Path, ...]": _paths,

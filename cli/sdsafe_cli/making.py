@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from sdsafe.generation.devices import DTYPES
+from sdsafe.generation.fitting import MAX_BUDGET_GIB
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import interactive, settings_from
 from sdsafe_cli.options import disclosure_option, force_option, json_option, policy_option
@@ -60,6 +62,8 @@ class Model(TypedDict):
     scheduler: str | None
     negative_prompt: str | None
     device: str | None
+    dtype: str | None
+    vram_budget: float | None
 
 
 class Choices(Output, Model):
@@ -77,6 +81,13 @@ _MODEL = (
     click.option("--scheduler", metavar="NAME", help="ddim, euler, dpmpp, ..."),
     click.option("--negative-prompt", metavar="TEXT", help="What not to show; goes through the same checks."),
     click.option("--device", metavar="NAME", help="auto, cuda, rocm, mps, xpu or cpu."),
+    click.option("--dtype", type=click.Choice(DTYPES), help="Number type of the weights."),
+    click.option(
+        "--vram-budget",
+        metavar="GIB",
+        type=click.FloatRange(0, MAX_BUDGET_GIB, min_open=True),
+        help="Memory that the model may use: it is laid out to fit.",
+    ),
 )
 
 _OUTPUT = (
@@ -157,6 +168,8 @@ def make(  # noqa: PLR0913 - what differs between the commands
     settings = settings_from(
         policy=given["policy"],
         device=given["device"],
+        dtype=given["dtype"],
+        vram_budget=given["vram_budget"],
         signer=given["signer"],
         prompt_disclosure=given["prompt_disclosure"],
         intended_use=given["use"],

@@ -149,3 +149,19 @@ def test_signed_packs_stay_demanded_with_the_keys_of_the_site(nowhere: dict[str,
     settings = _load(nowhere, tmp_path, require_signed_packs=False, trusted_pack_keys=("mine.pem",))
     assert settings.require_signed_packs
     assert settings.trusted_pack_keys == (Path("/etc/house.pem"),)
+
+
+@pytest.mark.parametrize("value", [10, 10.5, "10.5"])
+def test_a_memory_budget_is_a_number_of_gibibytes(tmp_path: Path, value: object) -> None:
+    env = {"HOME": str(tmp_path)}
+    if isinstance(value, str):
+        loaded = Settings.load({**env, "SDSAFE_VRAM_BUDGET": value}, site=tmp_path / "none.toml")
+    else:
+        loaded = Settings.load(env, site=tmp_path / "none.toml", vram_budget=value)
+    assert loaded.vram_budget == float(str(value))
+
+
+@pytest.mark.parametrize("value", [0, -1, True, "much", float("nan"), [10]])
+def test_what_is_no_memory_budget_is_refused(tmp_path: Path, value: object) -> None:
+    with pytest.raises(ConfigurationError, match="vram_budget"):
+        Settings.load({"HOME": str(tmp_path)}, site=tmp_path / "none.toml", vram_budget=value)

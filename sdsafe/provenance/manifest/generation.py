@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.decisions import Decision, Discharge, PolicyRef
     from sdsafe.core.findings import CheckResult, Finding
+    from sdsafe.core.placement import Adoption
     from sdsafe.core.plans import Demand
     from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, Scalar
     from sdsafe.core.states import Encoded, EncodedText, Execution, Generated
@@ -97,15 +98,34 @@ def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
 
 def _ran(execution: Execution) -> dict[str, object]:
     return {
-        "model": _model(execution.model),
+        "model": {**_model(execution.model), **_adopted(execution.adoption)},
         "scheduler": {"name": execution.scheduler, "config_sha256": execution.scheduler_digest},
         "environment": {
             "libraries": dict(sorted(execution.libraries.items())),
             "device": execution.device,
             "dtype": execution.dtype,
             "threads": execution.threads,
+            **_memory(execution),
         },
     }
+
+
+def _memory(execution: Execution) -> dict[str, object]:
+    """Return how the model was laid out over the memory, and how much was used; the estimate stands beside it."""
+    placement, peak = execution.placement, execution.peak
+    stated: dict[str, object] = {}
+    if placement is not None:
+        stated["placement"] = _given(
+            offload=placement.offload.value,
+            attention_slicing=placement.attention_slicing or None,
+            tiling=placement.tiling or None,
+            budget=placement.budget,
+            expected=placement.expected,
+            reason=placement.reason or None,
+        )
+    if peak is not None:
+        stated["peak_memory"] = {"bytes": peak.used, "before": peak.before, "of": peak.of}
+    return stated
 
 
 def _model(model: ModelRef) -> dict[str, object]:
@@ -118,6 +138,14 @@ def _model(model: ModelRef) -> dict[str, object]:
         license=model.license,
     )
     return {**described, "files": files}
+
+
+def _adopted(adoption: Adoption | None) -> dict[str, object]:
+    """Say that the caller had configured the pipe, what was seen of it, and what nobody vouches for."""
+    if adoption is None:
+        return {}
+    stated = {"seen": dict(sorted(adoption.seen.items())), "not_vouched": sorted(adoption.unvouched)}
+    return {"vouched": False, "adopted": stated}
 
 
 def _input(image: InputImage) -> dict[str, object]:
