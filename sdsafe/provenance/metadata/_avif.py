@@ -172,7 +172,7 @@ def _rebuilt(outer: _Box, changed: dict[bytes, bytes]) -> bytes:
 
 def _one_more(body: bytes) -> bytes:
     """Return the ``iinf`` body with its count raised by one."""
-    wide = 4 if body[0] else 2
+    wide = _width(body)
     count = int.from_bytes(body[_FULL : _FULL + wide], "big") + 1
     return body[:_FULL] + _bytes(count, wide) + body[_FULL + wide :]
 
@@ -180,8 +180,15 @@ def _one_more(body: bytes) -> bytes:
 def _refers(box: _Box | None, item: int, primary: int) -> bytes:
     """Return the ``iref`` body with a ``cdsc`` reference from the packet to the picture (23008-12, 6.6.4.11)."""
     body = box.body if box else bytes(_FULL)
-    wide = 4 if body[0] else 2
+    wide = _width(body)
     return body + _box(b"cdsc", _bytes(item, wide) + _bytes(1, 2) + _bytes(primary, wide))
+
+
+def _width(body: bytes) -> int:
+    """Return how many bytes ids and counts take in a box of this version (14496-12, 8.11.6 and 8.11.12)."""
+    if len(body) < _FULL:
+        raise struct.error
+    return 4 if body[0] else 2
 
 
 def _meta(data: bytes) -> dict[bytes, _Box]:

@@ -262,6 +262,18 @@ def test_an_animation_is_not_written_to() -> None:
     assert caught.value.code == "metadata.container"
 
 
+@pytest.mark.parametrize("table", [b"iinf", b"iref"])
+def test_an_item_table_that_is_empty_is_damaged(table: bytes) -> None:
+    """Found by fuzzing: a box of eight bytes has not even a version."""
+    data, _ = encoded("AVIF", PICTURE.repeat(2, 2)[..., :4])  # with transparency, so that there are references
+    at = data.index(table) - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    empty = struct.pack(">I4s", 8, table) + struct.pack(">I4s", size - 8, b"free") + data[at + 16 : at + size]
+    with pytest.raises(MetadataError) as caught:
+        embed(data[:at] + empty + data[at + size :], "image/avif", FULL)
+    assert caught.value.code == "metadata.container"
+
+
 EXPECTED = {
     "XMP-iptcExt:DigitalSourceType": FULL.digital_source_type,
     "XMP-iptcExt:DigitalImageGUID": FULL.identifier,
