@@ -42,7 +42,7 @@ from sdsafe.clearing import clear
 from sdsafe.core.places import Places
 from sdsafe.core.request import GenerationRequest, Size
 from sdsafe.core.states import Asset
-from sdsafe.judgement import Judges
+from sdsafe.judgement import Abilities, Judges
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.testing.pipeline import fake_parts
@@ -68,7 +68,7 @@ def photograph() -> Pixels:
 
 def encoded_with(parts: Parts, pixels: Pixels) -> Encoded:
     """Carry a picture through the spine up to the file, as any release goes."""
-    judges = Judges(parts.policy, parts.licences, parts.house, checked=True)
+    judges = Judges(parts.policy, parts.licences, parts.house, Abilities())
     request = GenerationRequest(
         prompt="an astronaut before a flag", seed=7, size=Size(width=SIDE, height=SIDE), steps=2
     )

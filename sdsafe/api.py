@@ -16,6 +16,7 @@ from sdsafe.verification import Validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from sdsafe.core.report import Report
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         PolicyEngine,
         Probe,
         PromptCheck,
+        TimeStamper,
     )
 
 __all__ = [
@@ -99,6 +101,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
             watermarker=_plugin("watermarkers", chosen.watermarker, chosen),
             fingerprinters=tuple(_plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters),
             signer=signer,
+            stamper=_stamper(chosen),
             ledger=ledger,
             repository=repository,
             reviews=_plugin("reviews", chosen.reviews, chosen) if chosen.reviews else None,
@@ -112,6 +115,30 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
             ),
         )
     )
+
+
+def _stamper(settings: Settings) -> TimeStamper | None:
+    """Return what asks the time-stamp authorities that the settings name, if there are any.
+
+    Raises:
+        ConfigurationError: An address or the policy is wrong, or nothing may be asked over the network.
+    """
+    if not settings.timestamp_authorities:
+        return None
+    from sdsafe.provenance.signing.timestamp import HttpStamper
+
+    stamper = HttpStamper.of(
+        settings.timestamp_authorities, settings.timestamp_policy, timeout_s=settings.timestamp_timeout
+    )
+    if settings.offline:
+        if stamper.required:
+            raise ConfigurationError(
+                "a time-stamp is required and the network must not be used",
+                code="timestamp.offline",
+                hint='Set timestamp_policy to "best_effort", or leave `offline` out.',
+            )
+        return None
+    return stamper
 
 
 def open_generator(settings: Settings, *, offline: bool | None = None) -> Generator:
@@ -179,12 +206,14 @@ def _required(settings: Settings) -> frozenset[str]:
         return frozenset()  # lists of terms alone: no rule of theirs needs a look at the output
 
 
-def open_validator(
+def open_validator(  # noqa: PLR0913 - all that an auditor may bring along, each by its name
     settings: Settings | None = None,
     *,
     trust: Iterable[Path] = (),
     require: Require | None = None,
     check_watermark: bool = False,
+    trust_tsa: Iterable[Path] = (),
+    at: datetime | None = None,
 ) -> Validator:
     """Return a validator; needs no torch and creates nothing on disk.
 
@@ -193,6 +222,8 @@ def open_validator(
         trust: PEM files with trust anchors for signers, besides those of the settings.
         require: The least verdict that ``verify`` accepts.
         check_watermark: Look for the mark even when the manifest is intact.
+        trust_tsa: PEM files with trust anchors for time-stamps, besides those of the settings.
+        at: Time of validation (aware), where no time-stamp proves when it was signed; default: now.
     """
     from sdsafe.bindings.fingerprint.probe import FingerprintProbe
     from sdsafe.bindings.watermark.probe import WatermarkProbe
@@ -207,7 +238,7 @@ def open_validator(
     chosen = settings or Settings.load()
     lists = {
         ListKind.MANIFEST: (*chosen.trust_manifest, *trust),
-        ListKind.TSA: chosen.trust_tsa,
+        ListKind.TSA: (*chosen.trust_tsa, *trust_tsa),
         ListKind.CAWG: chosen.trust_cawg,
     }
     anchors = {kind: tuple(pem for path in paths for pem in load_anchors(path)) for kind, paths in lists.items()}
@@ -221,8 +252,8 @@ def open_validator(
         for name in dict.fromkeys((chosen.watermarker, *_EARLIER_MARKS))
     ]
     probes: tuple[Probe, ...] = (
-        ManifestProbe(time_anchors=anchors[ListKind.TSA]),
-        TrustProbe(policy),
+        ManifestProbe(time_anchors=anchors[ListKind.TSA], at=at),
+        TrustProbe(policy, at=at),
         MetadataProbe(),
         WatermarkProbe(readers, repository, fingerprinters, always=check_watermark),
         FingerprintProbe(fingerprinters, repository),

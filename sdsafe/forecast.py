@@ -19,7 +19,7 @@ from sdsafe.gates.guard import run_prompt_check
 from sdsafe.gates.hard.gate import require_permitted_request
 from sdsafe.gates.registry.gate import LicenceGate
 from sdsafe.gates.registry.loading import load_registry, user_registry
-from sdsafe.judgement import Judges
+from sdsafe.judgement import Abilities, Judges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,7 +83,8 @@ def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
     asked, resolved = _resolved(replace(request, intended_use=request.intended_use or settings.intended_use), settings)
     house = House(organisation=settings.organisation, label_font=settings.label_font)
     policies = judging_packs(settings)
-    judges = Judges(open_policy(settings, policies), _gate(), house, checked=True, reviewed=bool(settings.reviews))
+    can = Abilities(reviewed=bool(settings.reviews), stamped=bool(settings.timestamp_authorities))
+    judges = Judges(open_policy(settings, policies), _gate(), house, can)
     try:
         shows_person = judges.shows_person(asked)
         require_permitted_request(asked, (), None, shows_person=shows_person)

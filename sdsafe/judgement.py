@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdsafe.core.context import AssetFacts, JudgementContext
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     Checks = tuple[CheckResult, ...]
 
-__all__ = ["MEDIA_TYPE", "Judges"]
+__all__ = ["MEDIA_TYPE", "Abilities", "Judges"]
 
 MEDIA_TYPE = "image/png"
 """What is written."""
@@ -44,26 +45,34 @@ _UNCHECKED = FiredRule(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What a pipeline has besides the parts that every pipeline has."""
+
+    checked: bool = True
+    """Output checks look at pictures."""
+    reviewed: bool = False
+    """Pictures can wait for a person: then *review* is no refusal."""
+    stamped: bool = False
+    """Time-stamp authorities are asked."""
+
+
 class Judges:
     """Packs and licences, asked in the order of the spine. Every answer allows; anything else is raised."""
 
-    def __init__(
-        self, policy: PolicyEngine, licences: LicenceGate, house: House, *, checked: bool, reviewed: bool = False
-    ) -> None:
+    def __init__(self, policy: PolicyEngine, licences: LicenceGate, house: House, can: Abilities) -> None:
         """Judge with these.
 
         Args:
             policy: The packs.
             licences: The facts about licences.
             house: Who makes the pictures.
-            checked: Whether output checks look at them.
-            reviewed: Whether pictures can wait for a person: then *review* is no refusal.
+            can: What the pipeline has besides.
         """
         self._policy = policy
         self._licences = licences
         self._house = house
-        self._checked = checked
-        self._reviewed = reviewed
+        self._can = can
 
     def request(self, request: GenerationRequest, checks: Checks) -> Decision:
         """Return what packs and licences say of a resolved request together.
@@ -90,7 +99,7 @@ class Judges:
         context = self._context(request)
         decision = (
             self._policy.judge(Stage.INPUT, context, checks)
-            if self._checked
+            if self._can.checked
             else self._unchecked(context, Stage.INPUT, checks)
         )
         return self._passed(decision, "a picture that goes in", InputRefusedError, checks)
@@ -103,7 +112,7 @@ class Judges:
             ExportRefusedError: Rules about the file and its use refuse.
         """
         context = self._context(request, request.size)
-        output = self._policy.preview(Stage.OUTPUT, context, ()) if self._checked else self._unchecked(context)
+        output = self._policy.preview(Stage.OUTPUT, context, ()) if self._can.checked else self._unchecked(context)
         self._passed(output, "the image", OutputRefusedError, checks)
         export = self._policy.preview(Stage.EXPORT, context, checks)
         return unite((output, self._passed(export, "the file", ExportRefusedError, checks)))
@@ -117,7 +126,7 @@ class Judges:
             OutputRefusedError: They do not let it pass.
         """
         context = self._context(request, size)
-        decision = self._policy.judge(Stage.OUTPUT, context, checks) if self._checked else self._unchecked(context)
+        decision = self._policy.judge(Stage.OUTPUT, context, checks) if self._can.checked else self._unchecked(context)
         return self._passed(decision, "the image", OutputRefusedError, checks)
 
     def export(self, request: GenerationRequest, size: Size, checks: Checks) -> Decision:
@@ -150,11 +159,12 @@ class Judges:
         means = Means(
             disclosure=disclosure,
             organisation=self._house.organisation,
-            checked=self._checked,
+            checked=self._can.checked,
             size=size,
             attestations=request.attestations,
             label_font=self._house.label_font,
-            reviewed=self._reviewed,
+            reviewed=self._can.reviewed,
+            stamped=self._can.stamped,
         )
         return make_plan(unite(decisions), means, checks)
 
@@ -169,7 +179,7 @@ class Judges:
 
         REVIEW passes where a queue is: the plan then says how many people the picture waits for.
         """
-        allows = decision.allows or (self._reviewed and decision.effect is Effect.REVIEW)
+        allows = decision.allows or (self._can.reviewed and decision.effect is Effect.REVIEW)
         if allows and all(_can_be_made(rule) for rule in decision.fired if rule.effect is Effect.TRANSFORM):
             return decision
         rules = ", ".join(f"{rule.rule} ({rule.because})" for rule in decision.leading) or "an error while judging"

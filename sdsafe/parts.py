@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         PromptCheck,
         Reviews,
         Signer,
+        TimeStamper,
         Watermarker,
     )
 
@@ -49,6 +50,8 @@ class Parts:
     repository: ManifestRepository
     reviews: Reviews | None = None
     """Where pictures wait for a person; without it, *review* refuses."""
+    stamper: TimeStamper | None = None
+    """Asks for time-stamps; without it nothing is time-stamped."""
     incidents: Incidents | None = None
     """Where refusals of the hard layer are noted; it refuses without, too."""
     disclosure: PromptDisclosure = PromptDisclosure.FULL

@@ -15,7 +15,7 @@ from sdsafe.core.findings import Stage
 from sdsafe.errors import RefusedError
 from sdsafe.gates.hard.gate import is_hard
 from sdsafe.holding import approved, hold, queue_of
-from sdsafe.judgement import Judges
+from sdsafe.judgement import Abilities, Judges
 from sdsafe.parts import Parts, UnsafeNoOutputCheck
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts; warn when output checks are switched off."""
         self.__parts = parts
-        self.__judges = Judges(
-            parts.policy, parts.licences, parts.house, checked=parts.checked, reviewed=parts.reviews is not None
-        )
+        can = Abilities(checked=parts.checked, reviewed=parts.reviews is not None, stamped=parts.stamper is not None)
+        self.__judges = Judges(parts.policy, parts.licences, parts.house, can)
         if not parts.checked:
             _log.warning("output checks are switched off; every manifest will say so")
 

@@ -51,6 +51,7 @@ __all__ = [
     "Signer",
     "Sized",
     "StoredManifest",
+    "TimeStamper",
     "Unavailable",
     "Watch",
     "Watermarker",
@@ -332,6 +333,19 @@ class Signer(Protocol):
 
     def sign(self, data: bytes, /) -> bytes:
         """Return the raw signature (ECDSA: IEEE P1363) over ``data``; ``SigningError`` when it cannot."""
+        ...
+
+
+class TimeStamper(Protocol):
+    """**Protocol:** asks a time-stamp authority."""
+
+    @property
+    def required(self) -> bool:
+        """Whether nothing may be signed without its answer."""
+        ...
+
+    def stamp(self, query: bytes, /) -> bytes:
+        """Return the reply (RFC 3161, DER) to a query; ``SigningError`` when there is none."""
         ...
 
 

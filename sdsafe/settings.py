@@ -61,6 +61,12 @@ class Settings:
     prompt_disclosure: PromptDisclosure = PromptDisclosure.FULL
     label_font: Path | None = None
     """TrueType or OpenType font of visible labels; needed for scripts that the built-in one lacks."""
+    timestamp_authorities: tuple[str, ...] = ()
+    """Addresses of RFC 3161 authorities, asked in order; none: nothing is time-stamped."""
+    timestamp_policy: str = "require"
+    """``require``, or ``best_effort``: sign without a time-stamp when no authority answers and no pack demands one."""
+    timestamp_timeout: float = 5.0
+    """Seconds for each authority."""
     trust_manifest: tuple[Path, ...] = ()
     trust_tsa: tuple[Path, ...] = ()
     trust_cawg: tuple[Path, ...] = ()
@@ -234,6 +240,13 @@ def _gibibytes(value: object) -> float:
     return float(number)
 
 
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        msg = f"expected a number of seconds above 0, found {value!r}"
+        raise ValueError(msg)
+    return float(value)
+
+
 def _amount(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         msg = f"expected a whole amount from 0 up, found {value!r}"
@@ -284,6 +297,7 @@ _BY_TYPE: Mapping[str, Callable[[Any], object]] = {
     "str": _string,
     "bool": _boolean,
     "Path | None": _path,
+    "float": _seconds,
     "float | None": _gibibytes,
     "Organisation": _organisation,
     "tuple[str, ...]": _strings,

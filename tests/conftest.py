@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,10 @@ import pytest
 from sdsafe._internal.locations import default_places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sdsafe.settings import Settings
+    from sdsafe.testing.authority import Authority
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -72,3 +76,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     if not (default_places(os.environ).models / "open-nsfw" / "open-nsfw.onnx").is_file():
         pytest.skip("classifier weights are not pulled: make weights")
+
+
+@pytest.fixture(scope="session")
+def _served_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: make system-packages")
+    from sdsafe.testing.authority import serving
+
+    with serving(tmp_path_factory.mktemp("time")) as authority:
+        yield authority
+
+
+@pytest.fixture
+def time_authority(_served_authority: Authority) -> Authority:
+    """A time-stamp authority on loopback that grants; a test may set its ``behaviour``."""
+    _served_authority.behaviour = "grants"
+    _served_authority.queries.clear()
+    return _served_authority

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-__all__ = ["disclosure_option", "force_option", "json_option", "policy_option", "trust_option", "yes_option"]
+__all__ = [
+    "at_option",
+    "disclosure_option",
+    "force_option",
+    "json_option",
+    "policy_option",
+    "trust_option",
+    "trust_tsa_option",
+    "yes_option",
+]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document (versioned schema).")
 force_option = click.option("--force", is_flag=True, help="Overwrite what exists.")
@@ -21,6 +31,28 @@ trust_option = click.option(
     metavar="PEM",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Trust anchors for signers (repeatable).",
+)
+trust_tsa_option = click.option(
+    "--trust-tsa",
+    multiple=True,
+    metavar="PEM",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Trust anchors for time-stamps (repeatable).",
+)
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no time such as 2026-11-23T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+at_option = click.option(
+    "--at", callback=_moment, metavar="TIME", help="Judge as of this time (RFC 3339, or a date); default: now."
 )
 disclosure_option = click.option(
     "--prompt-disclosure",

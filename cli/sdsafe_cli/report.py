@@ -81,7 +81,7 @@ def _summary_lines(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
     yield "", summary.label + (" (recovered from the repository)" if summary.recovered else "")
     trusted = f"on your list: {summary.trust_list}" if summary.trust_list else "on none of your lists"
     yield "signer", f"{summary.signer} ({trusted})"
-    yield "signed at", summary.signature_time or "not proven by a timestamp"
+    yield "signed at", summary.signature_time or _unproven(summary)
     yield "made by", summary.claim_generator
     generation = summary.generation
     if not generation:
@@ -94,6 +94,12 @@ def _summary_lines(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
     yield "prompt", summary.prompt if summary.prompt is not None else "not disclosed"
     if generation.get("unchecked"):
         yield "checks", "NO OUTPUT CHECK RAN (unsafe mode)"
+
+
+def _unproven(summary: ManifestSummary) -> str:
+    if summary.stamped_at is None:
+        return "not proven by a time-stamp"
+    return f"{summary.stamped_at}, says a time-stamp of an authority on none of your lists"
 
 
 def _ledger_line(evidence: Evidence) -> str:

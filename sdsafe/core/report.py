@@ -132,6 +132,8 @@ class ManifestSummary:
     """Digital source types that its actions name, in order."""
     refused_uses: tuple[str, ...] = ()
     """Uses that its training and data mining assertion does not allow."""
+    stamped_at: str | None = None
+    """RFC 3339, of a time-stamp that holds, whoever made it; it proves the time only to whoever trusts the authority."""
     recovered: bool = False
     """True when it came from a repository, not from the file."""
 

@@ -85,16 +85,23 @@ def _watermark(_params: Params, finished: Finished) -> str:
     return f"{read.alg} read back from the decoded file" if read.payload == finished.watermark else ""
 
 
-def _no_timestamp(params: Params, _means: Means) -> Obstacle | None:
-    if not params.get("timestamp"):
+def _no_timestamp(params: Params, means: Means) -> Obstacle | None:
+    if means.stamped or not params.get("timestamp"):
         return None
-    return Obstacle(says="no time-stamp authority is configured", hint="Leave the pack out, or ask without timestamp.")
+    return Obstacle(
+        says="no time-stamp authority is configured",
+        hint="Set `timestamp_authorities` in the settings, or leave the pack out.",
+    )
 
 
 def _signed(params: Params, finished: Finished) -> str:
-    if finished.manifest is None or params.get("timestamp"):
+    manifest = finished.manifest
+    if manifest is None:
         return ""
-    return f"manifest {finished.manifest.label} read back as valid"
+    shown = f"manifest {manifest.label} read back as valid"
+    if not params.get("timestamp"):
+        return shown
+    return f"{shown}, time-stamped {manifest.stamped_at}" if manifest.stamped_at else ""
 
 
 def _no_provider(params: Params, means: Means) -> Obstacle | None:

@@ -39,6 +39,8 @@ class Means:
     label_font: Path | None = None
     reviewed: bool = False
     """Whether pictures can wait for a person."""
+    stamped: bool = False
+    """Whether time-stamp authorities are asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

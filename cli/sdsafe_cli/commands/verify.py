@@ -10,11 +10,13 @@ import click
 from sdsafe_cli._errors import exit_code_for_verdict
 from sdsafe_cli.batch import exit_code, files_below, show_rows, verified
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import json_option, trust_option
+from sdsafe_cli.options import at_option, json_option, trust_option, trust_tsa_option
 from sdsafe_cli.render import message
 from sdsafe_cli.report import show_report
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sdsafe.verification import Validator
 
 __all__ = ["command"]
@@ -23,6 +25,8 @@ __all__ = ["command"]
 @click.command("verify")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @trust_option
+@trust_tsa_option
+@at_option
 @click.option("--require", type=click.Choice(["trusted", "valid"]), help="The least verdict that exits 0.")
 @click.option("--watermark", is_flag=True, help="Look for the watermark even when the manifest is intact.")
 @click.option("--jsonl", is_flag=True, help="Print one JSON document a line, one per file (sdsafe.report/1).")
@@ -31,6 +35,8 @@ def command(  # noqa: PLR0913 - one argument per option
     *,
     files: tuple[Path, ...],
     trust: tuple[Path, ...],
+    trust_tsa: tuple[Path, ...],
+    at: datetime | None,
     require: str | None,
     watermark: bool,
     jsonl: bool,
@@ -50,7 +56,12 @@ def command(  # noqa: PLR0913 - one argument per option
     if several and as_json:
         raise click.UsageError("--json is for one file; --jsonl prints one document a line for many")
     validator = open_validator(
-        settings_from(), trust=trust, require=Require(require) if require else None, check_watermark=watermark
+        settings_from(),
+        trust=trust,
+        require=Require(require) if require else None,
+        check_watermark=watermark,
+        trust_tsa=trust_tsa,
+        at=at,
     )
     if not several:
         _one(files[0], validator, as_json=as_json)

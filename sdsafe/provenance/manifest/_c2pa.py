@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from dataclasses import replace
 from functools import lru_cache
@@ -28,6 +29,7 @@ from sdsafe._internal.certificates import SIGNER_USAGES
 from sdsafe.core.findings import Severity
 from sdsafe.errors import ConfigurationError, ManifestError, SigningError
 from sdsafe.provenance.manifest import jumbf
+from sdsafe.provenance.manifest._relay import relaying
 from sdsafe.provenance.manifest.document import Ingredient
 from sdsafe.provenance.manifest.reading import Reading, StatusCode
 from sdsafe.provenance.manifest.signature import SignatureUnreadable, read_claim_signature
@@ -36,13 +38,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sdsafe.core.states import Asset
-    from sdsafe.protocols import Signer
+    from sdsafe.protocols import Signer, TimeStamper
     from sdsafe.provenance.manifest.document import ManifestDefinition
 
 __all__ = ["STORE_TYPE", "library_version", "read", "read_store", "sign"]
 
 STORE_TYPE = "application/c2pa"
 """Media type of a manifest store without its asset."""
+
+_log = logging.getLogger(__name__)
 
 _TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 _ALGORITHMS = {name.lower(): value for name, value in c2pa.C2paSigningAlg.__members__.items()}
@@ -54,16 +58,37 @@ def library_version() -> str:
     return f"c2pa-rs/{c2pa.sdk_version()}"
 
 
-def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[bytes, bytes]:
+def sign(
+    asset: Asset, definition: ManifestDefinition, signer: Signer, stamper: TimeStamper | None = None
+) -> tuple[bytes, bytes]:
     """Embed a signed manifest and return (file bytes, manifest store).
 
-    Whatever the signer raises comes out as it is; the library would turn it into "COSE signature invalid".
+    Whatever signer and time-stamper raise comes out as it is; the library would turn it into "COSE signature invalid".
+    Without an answer from a time-stamper that is not required, the manifest is signed without a time-stamp.
 
     Raises:
         ManifestError: ``manifest.sign``: the library refused the definition or the asset, or the signature does not
             verify.
         SigningError: ``signing.unsupported``: an algorithm that C2PA does not name. Or the signer's own.
     """
+    if stamper is None:
+        return _signed(asset, definition, signer, None)
+    with relaying(stamper.stamp) as relay:
+        try:
+            return _signed(asset, definition, signer, relay.address)
+        except ManifestError:
+            fault = relay.faults[0] if relay.faults else None
+            if fault is None:
+                raise
+            if stamper.required or not isinstance(fault, SigningError):
+                raise fault from None
+            _log.warning("signed without a time-stamp: %s", fault)
+    return _signed(asset, definition, signer, None)
+
+
+def _signed(
+    asset: Asset, definition: ManifestDefinition, signer: Signer, time_authority: str | None
+) -> tuple[bytes, bytes]:
     faults: list[BaseException] = []
 
     def callback(data: bytes) -> bytes:
@@ -74,9 +99,10 @@ def sign(asset: Asset, definition: ManifestDefinition, signer: Signer) -> tuple[
             return b""
 
     result = io.BytesIO()
+    alg, chain = _algorithm(signer.alg), _pem(signer.certificate_chain)
     try:
         with (
-            c2pa.Signer.from_callback(callback, _algorithm(signer.alg), _pem(signer.certificate_chain)) as native,
+            c2pa.Signer.from_callback(callback, alg, chain, time_authority) as native,
             c2pa.Builder(_without_ingredients(definition), _context(os.getpid(), ())) as builder,
         ):
             for identifier, content in definition.resources.items():
@@ -225,7 +251,8 @@ def _interpreted(reader: c2pa.Reader, time_anchors: tuple[bytes, ...]) -> Readin
         manifest=manifest,
         store=store.getvalue(),
     )
-    return _with_signature(replace(reading, signature_time=_proven_time(reading, time_anchors)))
+    proven, stamped = _proven_time(reading, time_anchors), _stamped_at(reading)
+    return _with_signature(replace(reading, signature_time=proven, stamped_at=stamped))
 
 
 def _codes(results: Mapping[str, Any]) -> Iterator[StatusCode]:
@@ -270,13 +297,23 @@ def _proven_time(reading: Reading, time_anchors: tuple[bytes, ...]) -> str | Non
     Only for claims of version 2: with version 1 the library calls every time-stamp trusted (measured with 0.91.3),
     so that anybody could date a claim back.
     """
-    trusted = any(c.code == "timeStamp.trusted" and not c.ingredient for c in reading.codes)
-    if not time_anchors or not trusted or "claim.v2" not in reading.manifest:
+    if not time_anchors or not _passed(reading, "timeStamp.trusted") or "claim.v2" not in reading.manifest:
+        return None
+    return _stamped_at(reading)
+
+
+def _stamped_at(reading: Reading) -> str | None:
+    """Return the time of a time-stamp over this claim that holds, whoever made it."""
+    if not _passed(reading, "timeStamp.validated"):
         return None
     signature = reading.manifest.get("signature")
     stamp = signature.get("timeStampInfo") if isinstance(signature, dict) else None
     time = stamp.get("timestamp") if isinstance(stamp, dict) else None
     return time if isinstance(time, str) else None
+
+
+def _passed(reading: Reading, code: str) -> bool:
+    return any(each.code == code and not each.ingredient for each in reading.codes)
 
 
 def _algorithm(name: str) -> c2pa.C2paSigningAlg:

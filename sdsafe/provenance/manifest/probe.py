@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sdsafe._internal.certificates import load, validity_faults
 from sdsafe._internal.versions import version
 from sdsafe.core.findings import Finding, Severity, Stage
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary, SoftMatch, SoftState
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FORGIVEN_IN_A_STORE", "ManifestProbe", "RecoveryProbe"]
 
-FORGIVEN_IN_A_STORE = labels.HARD_BINDING_MISMATCHES | {"signingCredential.expired"}
+_EXPIRED = "signingCredential.expired"
+
+FORGIVEN_IN_A_STORE = labels.HARD_BINDING_MISMATCHES | {_EXPIRED}
 """Exactly what a recovered store may fail in, and why.
 
 The hard binding is about the original's bytes, which are not here. The certificate was valid when the manifest was
@@ -36,16 +40,24 @@ class ManifestProbe:
 
     name = "manifest"
 
-    def __init__(self, *, time_anchors: Iterable[bytes] = ()) -> None:
-        """Keep the roots (PEM) that are trusted for time-stamps; without them no time is proven."""
+    def __init__(self, *, time_anchors: Iterable[bytes] = (), at: datetime | None = None) -> None:
+        """Keep what the auditor brings along.
+
+        Args:
+            time_anchors: Roots (PEM) that are trusted for time-stamps; without them no time is proven.
+            at: Time of validation (aware), for which the library has no argument; default: now.
+        """
         self._time_anchors = tuple(time_anchors)
+        self._at = at
 
     def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:
         """Set manifest state and summary, and add every status code as a finding."""
         reading = _c2pa.read(asset, time_anchors=self._time_anchors)
-        irregular = tuple(_irregularities(asset, reading))
-        state = ManifestState.INVALID if irregular else state_of(reading)
-        findings = (*_findings(reading.codes, self.name), *_findings(irregular, self.name))
+        irregular = (*_irregularities(asset, reading), *_out_of_time(reading, self._at))
+        tolerated = frozenset() if self._at is None else frozenset({_EXPIRED})
+        state = ManifestState.INVALID if irregular else state_of(reading, tolerated=tolerated)
+        codes = [each for each in reading.codes if each.ingredient or each.code not in tolerated]
+        findings = (*_findings(codes, self.name), *_findings(irregular, self.name))
         return replace(seen, manifest=state, summary=summarise(reading)).noting(
             findings, not_checked=(*reading.not_checked, *_lenient(asset, reading))
         )
@@ -81,6 +93,20 @@ class RecoveryProbe:
         if not whole or failed or summary is None:
             return noted, None
         return noted, replace(summary, recovered=True)
+
+
+def _out_of_time(reading: Reading, at: datetime | None) -> Iterator[StatusCode]:
+    """Yield a failure where the signer's certificate does not hold at the time of validation.
+
+    The library judges as of today, and its word on that is set aside. A proven time of signing goes before ``at``.
+    """
+    if at is None or not reading.certificate_chain:
+        return
+    moment = at if reading.signature_time is None else datetime.fromisoformat(reading.signature_time)
+    for fault in validity_faults(load(reading.certificate_chain[0]), moment):
+        yield StatusCode(
+            code=_EXPIRED, severity=Severity.FAILURE, explanation=f"the signer's certificate: {fault.says}"
+        )
 
 
 def _softened(code: StatusCode) -> StatusCode:

@@ -60,6 +60,8 @@ class Reading:
     """DER, leaf first; empty when it could not be read without doubt."""
     signature_time: str | None = None
     """RFC 3339; only when a time-stamp of one of the auditor's own authorities proves it."""
+    stamped_at: str | None = None
+    """RFC 3339; of a time-stamp that holds, whoever made it."""
     not_checked: tuple[str, ...] = ()
 
     @property
@@ -129,6 +131,7 @@ def summarise(reading: Reading) -> ManifestSummary | None:
         actions=tuple(_of_actions(reading.manifest, "action")),
         source_types=tuple(_of_actions(reading.manifest, "digitalSourceType")),
         refused_uses=refused_uses(reading.manifest),
+        stamped_at=reading.stamped_at,
     )
 
 

@@ -38,7 +38,7 @@ class TrustProbe:
 
         Args:
             policy: What the auditor accepts.
-            at: Judge as of this moment (aware); default: the proven time of signing, else now.
+            at: Time of validation (aware); default: now. A proven time of signing goes before it.
 
         Raises:
             ConfigurationError: An anchor is not the certificate of an authority.
@@ -61,7 +61,7 @@ class TrustProbe:
                 [self._finding("signingCredential.untrusted", Severity.INFORMATIONAL, note)],
                 not_checked=[f"trust: {note}"],
             )
-        result = evaluate(summary.certificate_chain, self._anchors, at=self._at or _moment(summary))
+        result = evaluate(summary.certificate_chain, self._anchors, at=self._moment(summary))
         if not result.trusted:
             return seen.noting(self._refusals(result))
         explanation = f"the signer's chain ends in {result.anchor!r}, which is on the manifest trust list"
@@ -87,7 +87,8 @@ class TrustProbe:
             data={} if rule is None else {"rule": rule},
         )
 
-
-def _moment(summary: ManifestSummary) -> datetime:
-    """Return the proven time of signing, else now."""
-    return now() if summary.signature_time is None else datetime.fromisoformat(summary.signature_time)
+    def _moment(self, summary: ManifestSummary) -> datetime:
+        """Return the proven time of signing, else that of validation."""
+        if summary.signature_time is not None:
+            return datetime.fromisoformat(summary.signature_time)
+        return self._at or now()

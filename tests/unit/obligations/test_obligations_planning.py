@@ -79,7 +79,7 @@ def test_a_plan_says_what_will_be_done() -> None:
         (_o("teleport"), {}, "expected an obligation", "Correct the pack"),
         (_o("visible_label", corner="middle"), {}, "bottom-right", "Correct the pack"),
         (_o("attribution"), {}, "expected text of attribution, found nothing", "Correct the pack"),
-        (_o("sign_c2pa", timestamp=True), {}, "time-stamp", "Leave the pack out"),
+        (_o("sign_c2pa", timestamp=True), {}, "time-stamp", "leave the pack out"),
         (_o("aigc_label"), {}, "who provides", r"\[organisation\]"),
         (_o("visible_label", text="AI生成"), {}, "no sign for '生成'", "label_font"),
         (_o("visible_label"), {"size": Size(width=64, height=64)}, "does not fit", "larger --size"),
