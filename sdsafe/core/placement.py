@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["Adoption", "MemoryPeak", "Offload", "Placement"]
+__all__ = ["MemoryPeak", "Offload", "Placement"]
 
 
 class Offload(StrEnum):
@@ -52,17 +47,3 @@ class MemoryPeak:
     of: str
     """``device``: its allocator's peak during this picture. ``pool``: what the device's allocator holds afterwards.
     ``process``: the peak of the whole process since it started."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adoption:
-    """What was seen of a pipe that the caller had configured, and what nobody can vouch for."""
-
-    seen: Mapping[str, str]
-    """What was observed, by name: quantisation, compiled components, offload, ...; empty where all is ordinary."""
-    unvouched: tuple[str, ...]
-    """Stable codes: see ``docs/guides/adopt-a-pipeline.md``."""
-
-    def __post_init__(self) -> None:
-        """Freeze what was seen."""
-        object.__setattr__(self, "seen", MappingProxyType(dict(self.seen)))

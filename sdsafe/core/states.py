@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import CheckResult, Stage
     from sdsafe.core.ids import AssetId
     from sdsafe.core.pixels import Pixels
-    from sdsafe.core.placement import Adoption, MemoryPeak, Placement
+    from sdsafe.core.placement import MemoryPeak, Placement
     from sdsafe.core.plans import Plan
     from sdsafe.core.receipts import Receipt
     from sdsafe.core.request import GenerationRequest, ModelRef, PromptDisclosure
@@ -119,8 +119,6 @@ class Execution:
     """How the model was laid out over the memory; None: nobody says."""
     peak: MemoryPeak | None = None
     """The memory that was used, where the device says."""
-    adoption: Adoption | None = None
-    """Only for a pipe that the caller had configured: what was seen of it, and what is not vouched for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

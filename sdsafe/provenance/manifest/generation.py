@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sdsafe.core.decisions import Decision, Discharge, PolicyRef
     from sdsafe.core.findings import CheckResult, Finding
-    from sdsafe.core.placement import Adoption
     from sdsafe.core.plans import Demand
     from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, Scalar
     from sdsafe.core.states import Encoded, EncodedText, Execution, Generated
@@ -98,7 +97,7 @@ def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
 
 def _ran(execution: Execution) -> dict[str, object]:
     return {
-        "model": {**_model(execution.model), **_adopted(execution.adoption)},
+        "model": _model(execution.model),
         "scheduler": {"name": execution.scheduler, "config_sha256": execution.scheduler_digest},
         "environment": {
             "libraries": dict(sorted(execution.libraries.items())),
@@ -138,14 +137,6 @@ def _model(model: ModelRef) -> dict[str, object]:
         license=model.license,
     )
     return {**described, "files": files}
-
-
-def _adopted(adoption: Adoption | None) -> dict[str, object]:
-    """Say that the caller had configured the pipe, what was seen of it, and what nobody vouches for."""
-    if adoption is None:
-        return {}
-    stated = {"seen": dict(sorted(adoption.seen.items())), "not_vouched": sorted(adoption.unvouched)}
-    return {"vouched": False, "adopted": stated}
 
 
 def _input(image: InputImage) -> dict[str, object]:
