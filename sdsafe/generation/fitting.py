@@ -31,8 +31,9 @@ TILE = 512
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
-# Elements that are alive per pixel of the picture. The autoencoder is counted in float32, because some families decode
-# in it whatever type the rest has; its number was measured on a CPU with the autoencoder of Stable Diffusion.
+# Elements that are alive per pixel of the picture: assumptions on the safe side for models of the size of Stable
+# Diffusion, not measurements; small models need far less. The autoencoder is counted in float32, because some families
+# decode in it whatever type the rest has.
 _DECODING = 1024
 _DENOISING = 512
 _PYTHON = GIB  # of a process that has imported torch and diffusers; counts only where the device is the CPU
