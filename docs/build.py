@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe import errors
 from sdsafe.core.report import verdict_table
+from sdsafe.provenance.manifest.conformance import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,26 @@ def _errors() -> Iterator[str]:
         yield f"| `{name}` | `{kind.default_code}` | {first} |"
 
 
-PAGES = {"verdicts.md": _verdicts, "errors.md": _errors}
+def _conformance() -> Iterator[str]:
+    yield "# Conformance"
+    yield ""
+    yield _NOTE
+    yield ""
+    yield "The C2PA conformance program asks more of a manifest than that it is valid."
+    yield 'These are the checks of its asset rubric "Conformance 0.2 / Spec 2.4" (version 1.0, 2026-08-06,'
+    yield "https://github.com/c2pa-org/conformance-public), asked by `sdsafe conformance FILE` of any file, and of every"
+    yield "file of ours before it is released: one that fails is not released (`manifest.conformance`)."
+    yield "They say what is said where, not whether it is true, nor who signed."
+    yield "A product is certified, not a library: passing them makes nothing a conforming product."
+    yield ""
+    yield "| check | asks that | section of C2PA |"
+    yield "|---|---|---|"
+    for check in CHECKS:
+        asks = f"{check.says} (a warning only)" if check.warns else check.says
+        yield f"| `{check.id}` | {asks} | {check.section} |"
+
+
+PAGES = {"verdicts.md": _verdicts, "errors.md": _errors, "conformance.md": _conformance}
 
 
 def main() -> int:

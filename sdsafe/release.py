@@ -19,6 +19,7 @@ from sdsafe.obligations.discharging import discharge
 from sdsafe.obligations.means import Finished
 from sdsafe.protocols import Sized
 from sdsafe.provenance.manifest import container
+from sdsafe.provenance.manifest.conformance import conformance
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.provenance.metadata import statements
 from sdsafe.provenance.metadata.embedding import embed, read
@@ -174,14 +175,18 @@ def read_back(asset: Asset, encoded: Encoded) -> ManifestSummary:
     """Read the signed bytes as a stranger would and return what their manifest says.
 
     Raises:
-        ManifestError: ``manifest.readback``: anything is amiss.
+        ManifestError: ``manifest.readback``: anything is amiss. ``manifest.conformance``: it is valid, and does not
+            say what the C2PA conformance program asks for.
     """
-    seen = ManifestProbe().examine(asset, Evidence())
+    seen, reading = ManifestProbe().look(asset, Evidence())
     if seen.manifest is not ManifestState.VALID or seen.summary is None:
         codes = ", ".join(f.code for f in seen.findings if f.severity == "failure") or "no manifest found"
         raise ManifestError(f"the signed file does not read back as valid: {codes}", code="manifest.readback")
     if seen.summary.asset_id != str(encoded.marked.cleared.generated.asset_id):
         raise ManifestError("the signed file reads back with another asset id", code="manifest.readback")
+    if failed := [each for each in conformance(reading.manifest) if not each.passed]:
+        says = "; ".join(f"{each.check.id} ({', '.join(each.found)})" for each in failed)
+        raise ManifestError(f"the manifest is not conformant: {says}", code="manifest.conformance")
     # Equal bytes decode to equal pixels, and those were compared when the file was encoded.
     if container.without_store(asset.data) != encoded.asset.data:
         raise ManifestError("signing changed more than the manifest", code="manifest.readback")

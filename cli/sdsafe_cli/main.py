@@ -31,6 +31,7 @@ _TABLE: Mapping[str, _Entry] = {
     "upscale": _Entry("upscale", "Enlarge a picture without a model."),
     "verify": _Entry("verify", "Prove where a picture comes from; exit 0 only if it is shown."),
     "inspect": _Entry("inspect", "Report everything a picture carries, without judging."),
+    "conformance": _Entry("conformance", "Hold a manifest against the rubric of the C2PA conformance program."),
     "policy": _Entry("policy", "Try prompts against policy packs."),
     "watermark": _Entry("watermark", "Try the watermark: write, read, attack, measure false positives."),
     "review": _Entry("review", "Look at pictures that wait for a person, and decide."),

@@ -52,15 +52,20 @@ class ManifestProbe:
 
     def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:
         """Set manifest state and summary, and add every status code as a finding."""
+        return self.look(asset, seen)[0]
+
+    def look(self, asset: Asset, seen: Evidence) -> tuple[Evidence, Reading]:
+        """Do what ``examine`` does, and return besides what was read."""
         reading = _c2pa.read(asset, time_anchors=self._time_anchors)
         irregular = (*_irregularities(asset, reading), *_out_of_time(reading, self._at))
         tolerated = frozenset() if self._at is None else frozenset({_EXPIRED})
         state = ManifestState.INVALID if irregular else state_of(reading, tolerated=tolerated)
         codes = [each for each in reading.codes if each.ingredient or each.code not in tolerated]
         findings = (*_findings(codes, self.name), *_findings(irregular, self.name))
-        return replace(seen, manifest=state, summary=summarise(reading)).noting(
+        evidence = replace(seen, manifest=state, summary=summarise(reading)).noting(
             findings, not_checked=(*reading.not_checked, *_lenient(asset, reading))
         )
+        return evidence, reading
 
 
 class RecoveryProbe:
