@@ -35,5 +35,7 @@ def command(*, source: Path, scale: int, **given: Unpack[Output]) -> None:
         scheduler=None,
         negative_prompt=None,
         device=None,
+        dtype=None,
+        vram_budget=None,
     )
     make(Task.UPSCALE, "", without_model, inputs=read_inputs(source), parameters={"scale": scale})
