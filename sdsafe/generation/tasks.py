@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,10 @@ PADS = ("pad_left", "pad_top", "pad_right", "pad_bottom")
 """Parameters of outpainting: how many pixels to add at each side."""
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
+_Grid = TypeVar("_Grid", np.bool_, np.uint8)
 
 _SELECTED = 128  # a mask pixel that is at least this bright is painted anew
+_SEAM = 6  # pixels over which paint fades in, measured from the edge of the mask inwards
 
 
 class Kind(StrEnum):
@@ -115,12 +117,16 @@ class Canvas:
     """Its pixels outside the mask stand in the finished picture as they are; None puts nothing back."""
 
     def finish(self, made: Pixels) -> Pixels:
-        """Cut what the model made to the size of the result, and put back what it was not asked to change."""
+        """Cut what the model made to the size of the result, and put back what it was not asked to change.
+
+        What is put back is exact outside the mask; just inside its edge, paint and picture fade into each other.
+        """
         cut = made[: self.result.height, : self.result.width]
         if self.kept is None or self.mask is None:
             return np.ascontiguousarray(cut)
-        painted = self.mask[: self.result.height, : self.result.width, None] > 0
-        return np.where(painted, cut, self.kept)
+        weight = _inner_edge(self.mask[: self.result.height, : self.result.width] > 0)[..., None]
+        blended = np.rint(weight * cut + (1 - weight) * self.kept).astype(np.uint8)
+        return np.where(weight > 0, blended, self.kept)
 
 
 def lay_out(request: GenerationRequest, multiple: int) -> Canvas:
@@ -224,6 +230,31 @@ def _with_mask(request: GenerationRequest, pixels: Pixels) -> tuple[Pixels, npt.
     around = ((top, bottom), (left, right))
     selected = np.pad(np.zeros(pixels.shape[:2], np.bool_), around, constant_values=True)
     return np.pad(pixels, (*around, (0, 0)), mode="edge"), selected
+
+
+def _inner_edge(painted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return how much of the paint shows: 0 outside the mask, rising from its edge inwards to 1.
+
+    The edge of the picture is no edge of the mask. Where the mask is thinner than the fade, the fade is as narrow as
+    the mask is: its middle always shows the paint alone, so that a thin stroke covers what it was drawn over.
+    """
+    depth, left = painted.astype(np.uint8), painted
+    for _ in range(_SEAM):
+        left = _neighbours(left, np.minimum)
+        depth += left
+    deepest = depth
+    for _ in range(_SEAM):
+        deepest = np.where(painted, _neighbours(deepest, np.maximum), np.uint8(0))
+    weight: npt.NDArray[np.float32] = np.divide(depth, np.maximum(deepest, 1), dtype=np.float32)
+    return weight
+
+
+def _neighbours(values: npt.NDArray[_Grid], worst: np.ufunc) -> npt.NDArray[_Grid]:
+    """Return minimum or maximum over the 3x3 pixels around each pixel."""
+    around = np.pad(values, 1, mode="edge")
+    rows = worst(worst(around[:-2], around[1:-1]), around[2:])
+    result: npt.NDArray[_Grid] = worst(worst(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return result
 
 
 def _padded(picture: Pixels, multiple: int, *, edge: bool = True) -> Pixels:
