@@ -214,15 +214,18 @@ def open_validator(  # noqa: PLR0913 - all that an auditor may bring along, each
     check_watermark: bool = False,
     trust_tsa: Iterable[Path] = (),
     at: datetime | None = None,
+    crl: Iterable[Path] = (),
 ) -> Validator:
     """Return a validator; needs no torch and creates nothing on disk.
 
     Args:
         settings: Default: ``Settings.load()``. Its repository and ledger are used where they exist.
-        trust: PEM files with trust anchors for signers, besides those of the settings.
+        trust: Lists of trust anchors for signers (files or folders), besides those of the settings and those that
+            `sdsafe trust update` keeps.
         require: The least verdict that ``verify`` accepts.
         check_watermark: Look for the mark even when the manifest is intact.
         trust_tsa: PEM files with trust anchors for time-stamps, besides those of the settings.
+        crl: Revocation lists (PEM or DER) of the authorities that issue signers' certificates.
         at: Time of validation (aware), where no time-stamp proves when it was signed; default: now.
     """
     from sdsafe.bindings.fingerprint.probe import FingerprintProbe
@@ -231,6 +234,8 @@ def open_validator(  # noqa: PLR0913 - all that an auditor may bring along, each
     from sdsafe.provenance.metadata.probe import MetadataProbe
     from sdsafe.provenance.trust.lists import load_anchors
     from sdsafe.provenance.trust.probe import TrustProbe
+    from sdsafe.provenance.trust.revocation import load_crl
+    from sdsafe.provenance.trust.store import TrustStore
     from sdsafe.records.ledger.log import SqliteLedger
     from sdsafe.records.ledger.probe import LedgerProbe
     from sdsafe.records.repository.sqlite import SqliteRepository
@@ -241,7 +246,10 @@ def open_validator(  # noqa: PLR0913 - all that an auditor may bring along, each
         ListKind.TSA: (*chosen.trust_tsa, *trust_tsa),
         ListKind.CAWG: chosen.trust_cawg,
     }
-    anchors = {kind: tuple(pem for path in paths for pem in load_anchors(path)) for kind, paths in lists.items()}
+    kept = TrustStore(chosen.places).anchors()
+    anchors = {
+        kind: (*kept[kind], *(pem for path in paths for pem in load_anchors(path))) for kind, paths in lists.items()
+    }
     policy = TrustPolicy(anchors=anchors, require=require, check_watermark=check_watermark)
     repository: ManifestRepository | None = SqliteRepository.open_existing(chosen.places)
     fingerprinters: tuple[Fingerprinter, ...] = tuple(
@@ -253,7 +261,7 @@ def open_validator(  # noqa: PLR0913 - all that an auditor may bring along, each
     ]
     probes: tuple[Probe, ...] = (
         ManifestProbe(time_anchors=anchors[ListKind.TSA], at=at),
-        TrustProbe(policy, at=at),
+        TrustProbe(policy, at=at, revoked=[load_crl(each) for each in crl]),
         MetadataProbe(),
         WatermarkProbe(readers, repository, fingerprinters, always=check_watermark),
         FingerprintProbe(fingerprinters, repository),

@@ -9,6 +9,7 @@ import click
 
 __all__ = [
     "at_option",
+    "crl_option",
     "disclosure_option",
     "force_option",
     "json_option",
@@ -28,15 +29,15 @@ trust_option = click.option(
     "--trust",
     "trust",
     multiple=True,
-    metavar="PEM",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Trust anchors for signers (repeatable).",
+    metavar="LIST",
+    type=click.Path(exists=True, path_type=Path),
+    help="Trust anchors for signers: a PEM or JSON list, or a folder of them (repeatable).",
 )
 trust_tsa_option = click.option(
     "--trust-tsa",
     multiple=True,
-    metavar="PEM",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="LIST",
+    type=click.Path(exists=True, path_type=Path),
     help="Trust anchors for time-stamps (repeatable).",
 )
 
@@ -51,6 +52,13 @@ def _moment(_context: click.Context, _parameter: click.Parameter, value: str | N
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+crl_option = click.option(
+    "--crl",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Revocation list of an authority, PEM or DER (repeatable); nothing is fetched.",
+)
 at_option = click.option(
     "--at", callback=_moment, metavar="TIME", help="Judge as of this time (RFC 3339, or a date); default: now."
 )

@@ -10,7 +10,7 @@ import click
 from sdsafe_cli._errors import exit_code_for_verdict
 from sdsafe_cli.batch import exit_code, files_below, show_rows, verified
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import at_option, json_option, trust_option, trust_tsa_option
+from sdsafe_cli.options import at_option, crl_option, json_option, trust_option, trust_tsa_option
 from sdsafe_cli.render import message
 from sdsafe_cli.report import show_report
 
@@ -26,6 +26,7 @@ __all__ = ["command"]
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @trust_option
 @trust_tsa_option
+@crl_option
 @at_option
 @click.option("--require", type=click.Choice(["trusted", "valid"]), help="The least verdict that exits 0.")
 @click.option("--watermark", is_flag=True, help="Look for the watermark even when the manifest is intact.")
@@ -36,6 +37,7 @@ def command(  # noqa: PLR0913 - one argument per option
     files: tuple[Path, ...],
     trust: tuple[Path, ...],
     trust_tsa: tuple[Path, ...],
+    crl: tuple[Path, ...],
     at: datetime | None,
     require: str | None,
     watermark: bool,
@@ -62,6 +64,7 @@ def command(  # noqa: PLR0913 - one argument per option
         check_watermark=watermark,
         trust_tsa=trust_tsa,
         at=at,
+        crl=crl,
     )
     if not several:
         _one(files[0], validator, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Trust lists: PEM files as C2PA publishes them, with remarks between the certificates.
+"""Trust lists as C2PA publishes them: PEM files with remarks between the certificates, and ETSI TS 119 602 JSON.
 
 The kind of a list is not written in the file: whoever names the file says whether its certificates are anchors
 for signers of claims, for time-stamps or for identities.
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sdsafe._internal.certificates import extension, load, short_name
 from sdsafe.errors import ConfigurationError
+from sdsafe.provenance.trust import lote
+from sdsafe.provenance.trust.anchors import anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     from sdsafe.core.trust import ListKind
 
-__all__ = ["load_anchors", "load_lists", "parse_anchors"]
+__all__ = ["load_anchors", "load_lists", "parse_anchors", "read_list"]
 
 _MAX_LIST_BYTES = 16 << 20  # the official list has 38 KB
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+_SUFFIXES = (".pem", ".crt", ".json")
 _BEGIN = re.compile(rb"-----BEGIN ")
 
 
@@ -41,11 +43,32 @@ def load_lists(files: Mapping[ListKind, Iterable[Path]]) -> Mapping[ListKind, tu
 
 
 def load_anchors(path: Path) -> tuple[bytes, ...]:
-    """Return every trust anchor in the PEM file ``path``, one PEM block each, in the order of the file.
+    """Return every trust anchor in the list ``path``, one PEM block each, in the order of the file.
+
+    Args:
+        path: A PEM file, a JSON list, or a folder whose files (.pem, .crt, .json) are all lists.
 
     Raises:
-        ConfigurationError: ``trust.unreadable`` (no such file, no right to read it), or what ``parse_anchors``
-            finds wrong. A list is used whole or not at all.
+        ConfigurationError: ``trust.unreadable`` (no such file, no right to read it), ``trust.empty`` (a folder without
+            lists), or what ``parse_anchors`` finds wrong. A list is used whole or not at all.
+    """
+    if path.is_dir():
+        files = sorted(each for each in path.iterdir() if each.suffix.lower() in _SUFFIXES)
+        if not files:
+            raise ConfigurationError(
+                f"{path.name}: no trust list in this folder",
+                code="trust.empty",
+                hint=f"Lists are files that end in {', '.join(_SUFFIXES)}.",
+            )
+        return tuple(dict.fromkeys(pem for each in files for pem in load_anchors(each)))
+    return parse_anchors(read_list(path), path.name)
+
+
+def read_list(path: Path) -> bytes:
+    """Return the bytes of a list.
+
+    Raises:
+        ConfigurationError: ``trust.unreadable``, or ``trust.format`` for a file that is too large to be one.
     """
     try:
         if path.stat().st_size > _MAX_LIST_BYTES:
@@ -57,14 +80,14 @@ def load_anchors(path: Path) -> tuple[bytes, ...]:
             code="trust.unreadable",
             hint="Check the path given with --trust or in the settings.",
         ) from error
-    return parse_anchors(data, path.name)
+    return data
 
 
 def parse_anchors(data: bytes, name: str) -> tuple[bytes, ...]:
     """Return every trust anchor in ``data``; anything between PEM blocks is taken for a remark.
 
     Args:
-        data: The content of a PEM file.
+        data: The content of a PEM file, or of a list in JSON.
         name: What messages call it.
 
     Raises:
@@ -72,6 +95,8 @@ def parse_anchors(data: bytes, name: str) -> tuple[bytes, ...]:
             no certificate, or is the certificate of something other than a certification authority.
             ``trust.private-key``: the file holds a private key.
     """
+    if data.lstrip()[:1] == b"{":
+        return lote.parse(data, name).anchors
     blocks = list(_BLOCK.finditer(data))
     if len(blocks) != len(_BEGIN.findall(data)):
         raise ConfigurationError(f"{name}: a PEM block is cut off", code="trust.format", hint="Fetch the list again.")
@@ -87,21 +112,14 @@ def parse_anchors(data: bytes, name: str) -> tuple[bytes, ...]:
             code="trust.empty",
             hint="A list is a PEM file with at least one BEGIN CERTIFICATE block. An empty list trusts nobody.",
         )
-    return tuple(_anchor(block.group(0), f"{name}: certificate {n}") for n, block in enumerate(blocks, 1))
+    return tuple(_of_pem(block.group(0), f"{name}: certificate {n}") for n, block in enumerate(blocks, 1))
 
 
-def _anchor(block: bytes, where: str) -> bytes:
+def _of_pem(block: bytes, where: str) -> bytes:
     try:
-        certificate = load(x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER))
+        der = x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
     except ValueError as error:
         raise ConfigurationError(
             f"{where} cannot be read", code="trust.format", hint="Fetch the list again."
         ) from error
-    constraints = extension(certificate, x509.BasicConstraints)
-    if constraints is None or not constraints.ca:
-        raise ConfigurationError(
-            f"{where} ({short_name(certificate)}) is not that of a certification authority",
-            code="trust.format",
-            hint="Anchors are roots or issuing authorities; give root.pem rather than chain.pem.",
-        )
-    return certificate.public_bytes(Encoding.PEM)
+    return anchor(der, where)

@@ -16,9 +16,10 @@ from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.trust import ListKind, TrustPolicy
 from sdsafe.provenance.trust.evaluate import ChainResult, evaluate
 from sdsafe.provenance.trust.lists import parse_anchors
+from sdsafe.provenance.trust.revocation import revocation_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sdsafe.core.report import ManifestSummary
     from sdsafe.core.states import Asset
@@ -33,12 +34,19 @@ class TrustProbe:
 
     name = "trust"
 
-    def __init__(self, policy: TrustPolicy, *, at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        policy: TrustPolicy,
+        *,
+        at: datetime | None = None,
+        revoked: Iterable[x509.CertificateRevocationList] = (),
+    ) -> None:
         """Keep the anchors for signers; those for time-stamps and identities are not looked at.
 
         Args:
             policy: What the auditor accepts.
             at: Time of validation (aware); default: now. A proven time of signing goes before it.
+            revoked: Lists of certificates that were taken back.
 
         Raises:
             ConfigurationError: An anchor is not the certificate of an authority.
@@ -49,12 +57,15 @@ class TrustProbe:
             for block in parse_anchors(pem, "trust policy")
         )
         self._at = at
+        self._revoked = tuple(revoked)
 
     def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:  # noqa: ARG002 - the slot's signature
         """Judge the signer of an intact manifest; anything else is passed on unchanged."""
         summary = seen.summary
         if seen.manifest is not ManifestState.VALID or summary is None:
             return seen
+        if taken_back := tuple(self._taken_back(summary)):
+            return replace(seen, manifest=ManifestState.INVALID).noting(taken_back)
         if not self._anchors:
             note = "signer unknown: no manifest trust list configured"
             return seen.noting(
@@ -68,6 +79,11 @@ class TrustProbe:
         return replace(seen, manifest=ManifestState.TRUSTED, summary=replace(summary, trust_list=result.anchor)).noting(
             [self._finding("signingCredential.trusted", Severity.SUCCESS, explanation)]
         )
+
+    def _taken_back(self, summary: ManifestSummary) -> Iterator[Finding]:
+        moment = self._moment(summary)
+        for fault in revocation_faults(summary.certificate_chain, self._anchors, self._revoked, moment):
+            yield self._finding("signingCredential.revoked", Severity.FAILURE, fault.says, rule=fault.rule)
 
     def _refusals(self, result: ChainResult) -> Iterator[Finding]:
         for fault in result.leaf_faults:
