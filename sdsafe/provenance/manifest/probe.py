@@ -13,6 +13,7 @@ from sdsafe.core.findings import Finding, Severity, Stage
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary, SoftMatch, SoftState
 from sdsafe.provenance.manifest import _c2pa, container, jumbf, labels
 from sdsafe.provenance.manifest.reading import Reading, StatusCode, state_of, summarise
+from sdsafe.provenance.manifest.tree import grow, has_ancestors, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +62,7 @@ class ManifestProbe:
         tolerated = frozenset() if self._at is None else frozenset({_EXPIRED})
         state = ManifestState.INVALID if irregular else state_of(reading, tolerated=tolerated)
         codes = [each for each in reading.codes if each.ingredient or each.code not in tolerated]
-        findings = (*_findings(codes, self.name), *_findings(irregular, self.name))
+        findings = _findings((*codes, *irregular, *_ancestry(reading)), self.name)
         evidence = replace(seen, manifest=state, summary=summarise(reading)).noting(
             findings, not_checked=(*reading.not_checked, *_lenient(asset, reading))
         )
@@ -98,6 +99,29 @@ class RecoveryProbe:
         if not whole or failed or summary is None:
             return noted, None
         return noted, replace(summary, recovered=True)
+
+
+def _ancestry(reading: Reading) -> Iterator[StatusCode]:
+    """Yield a failure for every manifest below the active one that does not hold, or did not when it went in.
+
+    It moves no state: the active manifest is as good as it is. But what it stands on is not passed over.
+    """
+    if not reading.store or not has_ancestors(reading):
+        return
+    for node in walk(grow(reading.store, reading.label)):
+        if node.label == reading.label or node.sound:
+            continue
+        name = node.title or node.label
+        says = f"does not hold: {', '.join(node.failures)}" if node.failures else "does not hold"
+        if node.intact:
+            says = f"did not hold when it went in: {', '.join(node.recorded)}"
+        yield StatusCode(
+            code="org.sdsafe.ingredient.unsound",
+            severity=Severity.FAILURE,
+            explanation=f"the manifest of the {node.relationship or 'ingredient'} {name!r} {says}",
+            url=node.label,
+            ingredient=True,
+        )
 
 
 def _out_of_time(reading: Reading, at: datetime | None) -> Iterator[StatusCode]:

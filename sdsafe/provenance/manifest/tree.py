@@ -1,0 +1,163 @@
+"""The manifests of one file as a tree: the active one, what went into it, and what went into that.
+
+A validator's state is that of the active manifest. A picture that was broken before it was edited gives an edited
+picture that is *trusted*, with the damage a line in the report. So every manifest in the store is read here as if it
+were the active one: the store is written anew with it at the end. Only its hard binding cannot be asked, because the
+file it was about is not here; what was found when it went in is on record in the ingredient, and is looked at.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sdsafe.core.report import ManifestState
+from sdsafe.provenance.manifest import _c2pa, jumbf, labels
+from sdsafe.provenance.manifest.reading import Reading, state_of, summarise
+
+if TYPE_CHECKING:
+    from sdsafe.core.report import ManifestSummary
+
+__all__ = ["FORGIVEN", "Ingredient", "Node", "grow", "has_ancestors", "walk"]
+
+FORGIVEN = labels.HARD_BINDING_MISMATCHES | {"signingCredential.expired"}
+"""What a manifest may fail in that is read without its file, and as of today."""
+
+_DEEPEST = 64
+_MOST = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredient:
+    """Something that went in and carries no manifest."""
+
+    title: str
+    relationship: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One manifest, and what went into what it is about."""
+
+    label: str
+    relationship: str = ""
+    """What it was to the manifest above: ``parentOf``, ``componentOf`` or ``inputTo``; empty for the active one."""
+    title: str = ""
+    """What the manifest above calls it."""
+    intact: bool = False
+    """Claim signature and assertions hold; of its file nothing can be said here."""
+    failures: tuple[str, ...] = ()
+    """Status codes of what does not hold."""
+    recorded: tuple[str, ...] = ()
+    """Failures that were found, and put on record, when it went in."""
+    summary: ManifestSummary | None = None
+    nodes: tuple[Node, ...] = ()
+    """Ingredients with manifests."""
+    plain: tuple[Ingredient, ...] = ()
+    """Ingredients without."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is amiss with this manifest itself."""
+        return self.intact and not self.recorded
+
+
+def grow(store: bytes, label: str) -> Node:
+    """Return the tree below the manifest ``label`` of a store. Never raises on what the store holds.
+
+    Args:
+        store: Manifest store, JUMBF.
+        label: Of the manifest at the top.
+    """
+    return _Grower(store).node(label, ())
+
+
+def has_ancestors(reading: Reading) -> bool:
+    """Say whether anything that went in carries a manifest."""
+    return any(_manifest_of(each) for each in _ingredients(reading))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, parents first."""
+    yield node
+    for each in node.nodes:
+        yield from walk(each)
+
+
+class _Grower:
+    def __init__(self, store: bytes) -> None:
+        self._store = store
+        try:
+            self._boxes = {box.label: box for box in jumbf.parse(store).children[1:]}
+        except jumbf.JumbfError:
+            self._boxes = {}
+        self._left = _MOST
+
+    def node(self, label: str, above: tuple[str, ...], *, relationship: str = "", title: str = "") -> Node:
+        box = self._boxes.get(label)
+        self._left -= 1
+        if box is None or label in above or len(above) >= _DEEPEST or self._left < 0:
+            why = "ingredient.manifest.missing" if box is None else "ingredient.unknownProvenance"
+            return Node(label=label, relationship=relationship, title=title, failures=(why,))
+        reading = _c2pa.read_store(self._with_last(box))
+        intact = state_of(reading, tolerated=FORGIVEN) is ManifestState.VALID
+        nodes, plain = [], []
+        for each in _ingredients(reading):
+            named, kind = _text(each.get("dc:title")), _text(each.get("relationship"))
+            manifest = _manifest_of(each)
+            if manifest is None:
+                plain.append(Ingredient(title=named, relationship=kind))
+                continue
+            below = self.node(manifest, (*above, label), relationship=kind, title=named)
+            nodes.append(_with_record(below, each))
+        return Node(
+            label=label,
+            relationship=relationship,
+            title=title,
+            intact=intact,
+            failures=() if intact else tuple(sorted(reading.failures - FORGIVEN)) or ("claimSignature.missing",),
+            summary=summarise(reading),
+            nodes=tuple(nodes),
+            plain=tuple(plain),
+        )
+
+    def _with_last(self, last: jumbf.Box) -> bytes:
+        """Return the store with one manifest at the end: that is what makes it the active one."""
+        root = jumbf.parse(self._store)
+        others = [box for box in root.children if box is not last]
+        content = b"".join(self._raw(box) for box in (*others, last))
+        return struct.pack(">I4s", len(content) + 8, b"jumb") + content
+
+    def _raw(self, box: jumbf.Box) -> bytes:
+        return self._store[box.offset : box.offset + 8 + len(box.content)]
+
+
+def _with_record(node: Node, ingredient: Mapping[str, object]) -> Node:
+    """Return a node with the failures that its ingredient assertion has on record."""
+    results = ingredient.get("validationResults")
+    active = results.get("activeManifest") if isinstance(results, Mapping) else None
+    failed = active.get("failure") if isinstance(active, Mapping) else None
+    codes = [_text(each.get("code")) for each in failed or () if isinstance(each, Mapping)] if failed else []
+    excused = {labels.UNTRUSTED, "signingCredential.expired"}
+    recorded = tuple(dict.fromkeys(code for code in codes if code and code not in excused))
+    return replace(node, recorded=recorded)
+
+
+def _ingredients(reading: Reading) -> Iterator[Mapping[str, object]]:
+    assertions = reading.manifest.get("assertions")
+    for label, body in assertions.items() if isinstance(assertions, Mapping) else ():
+        if str(label).startswith("c2pa.ingredient") and isinstance(body, Mapping):
+            yield body
+
+
+def _manifest_of(ingredient: Mapping[str, object]) -> str | None:
+    """Return the label of an ingredient's manifest (``activeManifest``; ``c2pa_manifest`` in version 1 and 2)."""
+    reference = ingredient.get("activeManifest") or ingredient.get("c2pa_manifest")
+    url = reference.get("url") if isinstance(reference, Mapping) else None
+    return url.rstrip("/").rpartition("/")[2] if isinstance(url, str) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
