@@ -15,6 +15,7 @@ from sdsafe.errors import RepositoryError
 from sdsafe.gates.guard import run_input_check, run_prompt_check
 from sdsafe.gates.hard.gate import require_permitted_request
 from sdsafe.inputs import require_usable
+from sdsafe.parents import traced
 from sdsafe.provenance.manifest.input_check import InputProvenanceCheck
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def admit(parts: Parts, judges: Judges, request: GenerationRequest) -> Admitted:
     require_permitted_request(resolved, checks, parts.incidents, shows_person=shows_person)
     decision = judges.request(resolved, checks)
     if resolved.inputs:
+        require_usable(resolved.inputs)
+        resolved = traced(resolved, parts)
         looked = _look_at_inputs(parts, resolved)
         checks = (*checks, *looked)
         require_permitted_request(resolved, checks, parts.incidents, shows_person=shows_person)
@@ -75,6 +78,5 @@ def mint(repository: ManifestRepository) -> AssetId:
 
 def _look_at_inputs(parts: Parts, request: GenerationRequest) -> tuple[CheckResult, ...]:
     """Let every check look at every picture that goes in, as it looks at those that come out, and at its manifest."""
-    require_usable(request.inputs)
     looking: tuple[OutputCheck | InputProvenanceCheck, ...] = (*parts.looking, InputProvenanceCheck())
     return tuple(run_input_check(check, image) for image in request.inputs for check in looking)

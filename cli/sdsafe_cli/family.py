@@ -37,6 +37,7 @@ def _document(node: Node) -> dict[str, object]:
         "sound": node.sound,
         "failures": list(node.failures),
         "recorded_failures": list(node.recorded),
+        "recovered": node.recovered,
         "signer": summary.signer if summary else None,
         "made_by": summary.claim_generator if summary else None,
         "asset_id": summary.asset_id if summary else None,
@@ -76,7 +77,9 @@ def _headline(node: Node) -> str:
 def _state(node: Node) -> str:
     if not node.intact:
         return f"DOES NOT HOLD: {', '.join(node.failures)}"
-    return f"WAS BROKEN WHEN IT WENT IN: {', '.join(node.recorded)}" if node.recorded else "holds"
+    if node.recorded:
+        return f"WAS BROKEN WHEN IT WENT IN: {', '.join(node.recorded)}"
+    return "holds (it had been removed, and was found again)" if node.recovered else "holds"
 
 
 def _details(node: Node) -> Iterator[str]:

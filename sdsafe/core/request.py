@@ -21,6 +21,7 @@ __all__ = [
     "GenerationRequest",
     "InputImage",
     "ModelRef",
+    "Origin",
     "PromptDisclosure",
     "Scalar",
     "Size",
@@ -109,6 +110,18 @@ class AdapterRef:
     license: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The released asset that a picture is, and how that was found out."""
+
+    asset_id: str
+    """16 hexadecimal digits."""
+    found_by: str
+    """``manifest``, or the algorithm of the soft binding that led to it."""
+    manifest_store: bytes | None = field(default=None, repr=False)
+    """The manifest store that the repository kept, where the file has none any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InputImage:
     """A picture that goes into generation, and the role it plays (``image``, ``mask``, ``control``, ...)."""
@@ -120,6 +133,8 @@ class InputImage:
     media_type: str
     data: bytes = field(repr=False)
     """The file bytes themselves: they may carry a manifest of their own."""
+    origin: Origin | None = None
+    """Set at admission, whatever the caller says."""
 
 
 def _frozen(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:

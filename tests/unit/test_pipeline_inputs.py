@@ -13,7 +13,7 @@ from sdsafe.api import read_input
 from sdsafe.core.decisions import Decision, Effect, FiredRule, PolicyRef
 from sdsafe.core.findings import Stage
 from sdsafe.core.places import Places
-from sdsafe.core.request import GenerationRequest, Size, Task
+from sdsafe.core.request import GenerationRequest, Origin, Size, Task
 from sdsafe.core.reviews import Opinion
 from sdsafe.core.states import Asset, InReview, Recorded, Refused
 from sdsafe.errors import AssetError, RequestError
@@ -21,6 +21,9 @@ from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
 from sdsafe.inputs import as_input
 from sdsafe.pipeline import Parts, Pipeline, UnsafeNoOutputCheck
+from sdsafe.provenance.manifest import _c2pa
+from sdsafe.provenance.manifest.reading import summarise
+from sdsafe.provenance.manifest.tree import grow, walk
 from sdsafe.records.reviews.queue import SqliteReviews
 from sdsafe.testing.fakes import Behaviour, FakeGenerator, FakeOutputCheck
 from sdsafe.testing.pipeline import fake_parts
@@ -219,3 +222,64 @@ def test_without_classifiers_the_manifest_of_an_input_still_counts(
     rule = {"forbidden": "input-use-not-allowed", "failing": "builtin.check-not-ok"}[kind]
     assert rule in [each.rule for each in outcome.decision.leading]
     assert parts.generator.made == 0  # type: ignore[attr-defined]
+
+
+class TestOrigin:
+    """What goes in is looked up: its id is recorded, and a manifest that was removed is carried on."""
+
+    @pytest.fixture
+    def first(self, parts: Parts) -> Recorded:
+        (made,) = Pipeline(parts).run(
+            GenerationRequest(prompt="waves", seed=7, size=Size(width=256, height=256), steps=2)
+        )
+        assert isinstance(made, Recorded)
+        return made
+
+    def edit(self, parts: Parts, data: bytes, **more: Any) -> Recorded:
+        image = replace(as_input(Asset(data=data, media_type=images.sniff(data) or ""), "image"), **more)
+        request = GenerationRequest(prompt="waves", seed=7, task=Task.TRANSFORM, inputs=(image,), steps=2)
+        (made,) = Pipeline(parts).run(request)
+        assert isinstance(made, Recorded)
+        return made
+
+    def stated(self, made: Recorded) -> tuple[dict[str, Any], Any]:
+        reading = _c2pa.read(made.asset)
+        generation: Any = summarise(reading)
+        return generation.generation["inputs"][0], grow(reading.store, reading.label)
+
+    def test_a_parent_with_its_manifest_is_named(self, parts: Parts, first: Recorded) -> None:
+        stated, tree = self.stated(self.edit(parts, first.asset.data))
+        assert stated["origin"] == {"asset_id": str(first.asset_id), "found_by": "manifest"}
+        assert [node.summary.asset_id for node in walk(tree) if node.summary][1] == str(first.asset_id)
+
+    def test_a_manifest_that_was_removed_is_found_by_the_mark_and_carried_on(
+        self, parts: Parts, first: Recorded
+    ) -> None:
+        stripped = images.encode(images.decode(first.asset.data))
+        stated, tree = self.stated(self.edit(parts, stripped))
+        assert stated["origin"] == {
+            "asset_id": str(first.asset_id),
+            "found_by": parts.watermarker.alg,
+            "manifest": "recovered",
+        }
+        active, parent = walk(tree)
+        assert active.sound
+        assert parent.sound
+        assert parent.recovered
+        assert parent.summary is not None
+        assert parent.summary.asset_id == str(first.asset_id)
+
+    def test_a_picture_of_somebody_else_has_no_origin(self, parts: Parts) -> None:
+        stated, tree = self.stated(self.edit(parts, images.encode(sample_picture(3, height=256, width=256))))
+        assert "origin" not in stated
+        assert tree.nodes == ()
+
+    def test_what_the_caller_says_of_it_is_dropped(self, parts: Parts, first: Recorded) -> None:
+        lie = Origin(asset_id=str(first.asset_id), found_by="manifest", manifest_store=first.signed.manifest_store)
+        stated, _ = self.stated(self.edit(parts, images.encode(sample_picture(3, height=256, width=256)), origin=lie))
+        assert "origin" not in stated
+
+    def test_the_new_mark_replaces_the_old_one(self, parts: Parts, first: Recorded) -> None:
+        made = self.edit(parts, images.encode(images.decode(first.asset.data)))
+        (found,) = parts.watermarker.detect([images.decode(made.asset.data)])
+        assert found.payload == made.asset_id.value != first.asset_id.value

@@ -13,13 +13,14 @@ What policy demanded (edited) and the mark (watermarked) follow in every case.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdsafe._internal import images
 from sdsafe.core.request import PromptDisclosure, Task
 from sdsafe.errors import ManifestError
-from sdsafe.provenance.manifest import labels
+from sdsafe.provenance.manifest import container, labels
 from sdsafe.provenance.manifest.document import Ingredient
 from sdsafe.provenance.manifest.generation import scalar
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sdsafe.core.pixels import Pixels
-    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.request import GenerationRequest, InputImage
     from sdsafe.core.states import Encoded
 
 __all__ = ["TASKS", "actions", "names_model", "names_prompt", "pictures", "require_known"]
@@ -76,13 +77,26 @@ def pictures(request: GenerationRequest) -> tuple[Ingredient, ...]:
     return tuple(
         Ingredient(
             description={"label": role, "title": titles[role], "relationship": relations[role]},
-            media_type=each.media_type,
-            data=each.data,
+            **_file_of(each),
         )
         for role in (_IMAGE, _MASK)
         for each in request.inputs
         if each.role == role
     )
+
+
+def _file_of(image: InputImage) -> dict[str, Any]:
+    """Return the bytes of an input: its file, or its pixels with the manifest that was removed from it.
+
+    The library reads the manifest from the bytes, finds that they are not those that it is about, and puts that on
+    record; ``org.sdsafe.generation`` says why.
+    """
+    if image.origin is None or image.origin.manifest_store is None:
+        return {"media_type": image.media_type, "data": image.data}
+    return {
+        "media_type": "image/png",
+        "data": container.with_store(images.encode(image.pixels), image.origin.manifest_store),
+    }
 
 
 def actions(encoded: Encoded, agent: Mapping[str, str], when: str) -> list[object]:

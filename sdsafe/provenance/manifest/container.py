@@ -15,13 +15,14 @@ from sdsafe.provenance.manifest import jumbf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["STRICT_TYPES", "problems", "without_store"]
+__all__ = ["STRICT_TYPES", "problems", "with_store", "without_store"]
 
 STRICT_TYPES = ("image/png",)
 """Formats whose container is read strictly; for others the report says that it was not."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHUNK = 12  # length, type and CRC around the data
+_HEADER = 13  # bytes of data in IHDR, which comes first
 
 
 def problems(data: bytes, media_type: str) -> Iterator[tuple[str, str]]:
@@ -52,6 +53,14 @@ def without_store(data: bytes) -> bytes:
             kept.append(data[start : end - len(body) - _CHUNK])
             start = end
     return b"".join((*kept, data[start:]))
+
+
+def with_store(data: bytes, store: bytes) -> bytes:
+    """Return a PNG file that has none with a manifest store in it, behind its header."""
+    body = b"caBX" + store
+    chunk = struct.pack(">I", len(store)) + body + struct.pack(">I", zlib.crc32(body))
+    behind = len(_PNG) + _CHUNK + _HEADER
+    return data[:behind] + chunk + data[behind:]
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:

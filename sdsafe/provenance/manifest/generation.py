@@ -142,7 +142,18 @@ def _model(model: ModelRef) -> dict[str, object]:
 def _input(image: InputImage) -> dict[str, object]:
     height, width = image.pixels.shape[:2]
     size = {"width": width, "height": height}
-    return {"role": image.role, "sha256": image.sha256, "media_type": image.media_type, "size": size}
+    stated: dict[str, object] = {
+        "role": image.role,
+        "sha256": image.sha256,
+        "media_type": image.media_type,
+        "size": size,
+    }
+    if image.origin is None:
+        return stated
+    origin = {"asset_id": image.origin.asset_id, "found_by": image.origin.found_by}
+    if image.origin.manifest_store is not None:
+        origin["manifest"] = "recovered"  # the file had none any more
+    return {**stated, "origin": origin}
 
 
 def _adapter(adapter: AdapterRef) -> dict[str, object]:

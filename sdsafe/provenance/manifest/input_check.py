@@ -12,7 +12,9 @@ from sdsafe.core.findings import Finding, Severity, Stage
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.states import Asset
 from sdsafe.errors import PluginError
+from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.probe import ManifestProbe
+from sdsafe.provenance.manifest.reading import refused_uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +47,11 @@ class InputProvenanceCheck:
         if state in {ManifestState.INVALID, ManifestState.WELL_FORMED}:
             says = f"the manifest of the {image.role} does not hold for these bytes"
             yield self._finding("input.manifest", "input_manifest_invalid", says)
-        for use in seen.summary.refused_uses if seen.summary else ():
+        uses = seen.summary.refused_uses if seen.summary else ()
+        if image.origin is not None and image.origin.manifest_store is not None:
+            yield self._finding("input.manifest.recovered", None, f"the manifest of the {image.role} was found again")
+            uses = refused_uses(_c2pa.read_store(image.origin.manifest_store).manifest)  # removing it lifts no ban
+        for use in uses:
             says = f"the manifest of the {image.role} says notAllowed for {use}"
             yield self._finding("input.use", "input_use_not_allowed", says)
 

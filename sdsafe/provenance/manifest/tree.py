@@ -52,6 +52,8 @@ class Node:
     """Status codes of what does not hold."""
     recorded: tuple[str, ...] = ()
     """Failures that were found, and put on record, when it went in."""
+    recovered: bool = False
+    """It had been removed from the file and was found again in a repository, says the manifest above."""
     summary: ManifestSummary | None = None
     nodes: tuple[Node, ...] = ()
     """Ingredients with manifests."""
@@ -103,6 +105,8 @@ class _Grower:
             return Node(label=label, relationship=relationship, title=title, failures=(why,))
         reading = _c2pa.read_store(self._with_last(box))
         intact = state_of(reading, tolerated=FORGIVEN) is ManifestState.VALID
+        summary = summarise(reading)
+        found_again = _found_again(summary)
         nodes, plain = [], []
         for each in _ingredients(reading):
             named, kind = _text(each.get("dc:title")), _text(each.get("relationship"))
@@ -111,14 +115,14 @@ class _Grower:
                 plain.append(Ingredient(title=named, relationship=kind))
                 continue
             below = self.node(manifest, (*above, label), relationship=kind, title=named)
-            nodes.append(_with_record(below, each))
+            nodes.append(_with_record(below, each, found_again))
         return Node(
             label=label,
             relationship=relationship,
             title=title,
             intact=intact,
             failures=() if intact else tuple(sorted(reading.failures - FORGIVEN)) or ("claimSignature.missing",),
-            summary=summarise(reading),
+            summary=summary,
             nodes=tuple(nodes),
             plain=tuple(plain),
         )
@@ -134,14 +138,28 @@ class _Grower:
         return self._store[box.offset : box.offset + 8 + len(box.content)]
 
 
-def _with_record(node: Node, ingredient: Mapping[str, object]) -> Node:
-    """Return a node with the failures that its ingredient assertion has on record."""
+def _found_again(summary: ManifestSummary | None) -> frozenset[str]:
+    """Return the ids of inputs whose manifest was recovered, as ``org.sdsafe.generation`` states."""
+    inputs = summary.generation.get("inputs") if summary else None
+    origins = [each.get("origin") for each in inputs if isinstance(each, Mapping)] if isinstance(inputs, list) else []
+    recovered = [each for each in origins if isinstance(each, Mapping) and each.get("manifest") == "recovered"]
+    return frozenset(_text(each.get("asset_id")) for each in recovered)
+
+
+def _with_record(node: Node, ingredient: Mapping[str, object], found_again: frozenset[str]) -> Node:
+    """Return a node with the failures that its ingredient assertion has on record.
+
+    A manifest that was found again is about a file that was not there: that mismatch is no failure.
+    """
     results = ingredient.get("validationResults")
     active = results.get("activeManifest") if isinstance(results, Mapping) else None
     failed = active.get("failure") if isinstance(active, Mapping) else None
     codes = [_text(each.get("code")) for each in failed or () if isinstance(each, Mapping)] if failed else []
     excused = {labels.UNTRUSTED, "signingCredential.expired"}
     recorded = tuple(dict.fromkeys(code for code in codes if code and code not in excused))
+    if node.summary is not None and node.summary.asset_id in found_again:
+        rest = tuple(code for code in recorded if code not in labels.HARD_BINDING_MISMATCHES)
+        return replace(node, recorded=rest, recovered=True)
     return replace(node, recorded=recorded)
 
 
