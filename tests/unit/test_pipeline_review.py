@@ -250,7 +250,7 @@ class TestBlur:
         summary = ManifestProbe().examine(outcome.asset, Evidence()).summary
         assert summary is not None
         assert "c2pa.edited" in summary.actions
-        assert summary.generation["actions"] == ["blur"]
+        assert summary.generation["edits"] == ["blur"]
         (discharge,) = outcome.signed.discharges
         assert (discharge.obligation.code, discharge.ok) == ("blur", True)
 
@@ -303,7 +303,7 @@ def test_file_manifest_and_ledger_agree_with_the_decision(
     assert summary is not None
     decisions: Any = summary.generation["decisions"]
     assert decisions["output"]["effect"] == effect
-    assert ("actions" in summary.generation) == (effect == "transform")
+    assert ("edits" in summary.generation) == (effect == "transform")
     assert ("review" in summary.generation) == (effect == "review")
 
 
@@ -337,4 +337,4 @@ def test_the_decision_holds_for_every_task(
     assert summary is not None
     decisions: Any = summary.generation["decisions"]
     assert (decisions["output"]["effect"], outcome.receipt.entry.effect) == (effect, effect)
-    assert ("blur" in summary.generation.get("actions", ())) == (effect == "transform")
+    assert ("blur" in summary.generation.get("edits", ())) == (effect == "transform")

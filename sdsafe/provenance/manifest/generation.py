@@ -58,7 +58,7 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         "fingerprints": [{"alg": each.alg, "value": each.value.hex()} for each in encoded.fingerprints],
     }
     if cleared.actions:
-        value["actions"] = list(cleared.actions)
+        value["edits"] = list(cleared.actions)  # not "actions": validators take every such key for an actions assertion
     if cleared.opinions:
         value["review"] = {"approvals": len(cleared.opinions), "last_at": cleared.opinions[-1].at}
     if cleared.unchecked:
