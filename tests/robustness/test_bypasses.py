@@ -1,4 +1,4 @@
-"""The twelve known ways past a naive wrapper around diffusers, each tried on this one.
+"""The twelve known ways past a naive wrapper around diffusers, each tried on this one with every family that runs here.
 
 Each ends in a refusal or a typed error that leaves no file and no ledger entry, or in an asset that verifies as
 trusted, marked and recorded. The model, the mark, the signer and the records are real.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 import json
 import pickle  # noqa: TID251 - to show that it does not work
+import shutil
 import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +38,13 @@ from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
 CANARY = "sdsafe-canary-refuse-me"
+FAMILIES = ("builtin:tiny", "sdxl", "sd3", "flux", "chroma")
+"""Stable Diffusion, and small pipelines of other families (see the fixtures of these names)."""
+
 REQUEST = GenerationRequest(
     prompt="a red house on green hills",
     model=ModelRef(repo="builtin:tiny"),
@@ -49,6 +53,13 @@ REQUEST = GenerationRequest(
     steps=2,
     intended_use="private",  # folders of unknown licence are tried below
 )
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def ask(request: pytest.FixtureRequest) -> GenerationRequest:
+    """A request for one picture of one family."""
+    name: str = request.param
+    return replace(REQUEST, model=ModelRef(repo=name if ":" in name else request.getfixturevalue(name)))
 
 
 @dataclass(frozen=True)
@@ -112,16 +123,16 @@ def released(house: House) -> Recorded:
     return house.assert_proven(house.run())
 
 
-def test_01_latents_as_output(house: House) -> None:
-    error = house.assert_refuses(RequestError, replace(REQUEST, parameters={"output_type": "latent"}))
+def test_01_latents_as_output(house: House, ask: GenerationRequest) -> None:
+    error = house.assert_refuses(RequestError, replace(ask, parameters={"output_type": "latent"}))
     assert error.code == "request.parameter"
     with pytest.raises(TypeError):
         GenerationRequest(prompt="waves", output_type="latent")  # type: ignore[call-arg]
     with pytest.raises(TypeError):
-        house.pipeline.run(REQUEST, output_type="latent")  # type: ignore[call-arg]
+        house.pipeline.run(ask, output_type="latent")  # type: ignore[call-arg]
 
 
-def test_02_a_callback_that_takes_the_latents(house: House) -> None:
+def test_02_a_callback_that_takes_the_latents(house: House, ask: GenerationRequest) -> None:
     taken: list[tuple[object, ...]] = []
 
     class Curious:
@@ -133,12 +144,12 @@ def test_02_a_callback_that_takes_the_latents(house: House) -> None:
             return False
 
     for name in ("callback_on_step_end", "callback", "callback_on_step_end_tensor_inputs"):
-        house.assert_refuses(RequestError, replace(REQUEST, parameters={name: taken.append}))  # type: ignore[dict-item]
-    house.assert_proven(house.run(watch=Curious()))
+        house.assert_refuses(RequestError, replace(ask, parameters={name: taken.append}))  # type: ignore[dict-item]
+    house.assert_proven(house.run(ask, watch=Curious()))
     assert {type(value) for told in taken for value in told} == {int}
 
 
-def test_03_the_checker_taken_away_at_run_time(house: House) -> None:
+def test_03_the_checker_taken_away_at_run_time(house: House, ask: GenerationRequest) -> None:
     for owner in (house.pipeline, house.parts.generator):
         with pytest.raises(AttributeError):
             owner.safety_checker = None  # type: ignore[union-attr]
@@ -150,7 +161,7 @@ def test_03_the_checker_taken_away_at_run_time(house: House) -> None:
     before = house.entries()
     # And a check that says nothing, as diffusers' does then, is not a pass.
     blind = replace(house.parts, output_checks=(FakeOutputCheck(category="nudity", behaviour=Behaviour.EMPTY),))
-    (outcome,) = Pipeline(blind).run(REQUEST)
+    (outcome,) = Pipeline(blind).run(ask)
     assert isinstance(outcome, Refused)
     assert house.entries() == before
 
@@ -164,18 +175,18 @@ def test_04_a_second_pipe_from_the_first_without_a_checker(house: House) -> None
                 cls.from_pipe(owner, safety_checker=None)
 
 
-def test_05_embeddings_instead_of_a_prompt(house: House) -> None:
+def test_05_embeddings_instead_of_a_prompt(house: House, ask: GenerationRequest) -> None:
     import torch
 
     embeddings = torch.zeros(1, 77, 32)
     for name in ("prompt_embeds", "negative_prompt_embeds", "ip_adapter_image_embeds"):
-        house.assert_refuses(RequestError, replace(REQUEST, parameters={name: embeddings}))  # type: ignore[dict-item]
-    house.assert_refuses(RequestError, replace(REQUEST, prompt=embeddings))  # type: ignore[arg-type]
-    house.assert_refuses(RequestError, replace(REQUEST, prompt=["waves"]))  # type: ignore[arg-type]
+        house.assert_refuses(RequestError, replace(ask, parameters={name: embeddings}))  # type: ignore[dict-item]
+    house.assert_refuses(RequestError, replace(ask, prompt=embeddings))  # type: ignore[arg-type]
+    house.assert_refuses(RequestError, replace(ask, prompt=["waves"]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_06_a_run_that_is_cancelled_half_way(house: House, at: int) -> None:
+def test_06_a_run_that_is_cancelled_half_way(house: House, ask: GenerationRequest, at: int) -> None:
     class Impatient:
         steps = 0
 
@@ -186,22 +197,22 @@ def test_06_a_run_that_is_cancelled_half_way(house: House, at: int) -> None:
             return self.steps >= at
 
     delivered: list[object] = []
-    house.assert_refuses(CancelledError, REQUEST, watch=Impatient(), deliver=delivered.append)
+    house.assert_refuses(CancelledError, ask, watch=Impatient(), deliver=delivered.append)
     assert delivered == []
-    house.assert_proven(house.run())  # and the next one is whole
+    house.assert_proven(house.run(ask))  # and the next one is whole
 
 
 @pytest.mark.parametrize("value", ["weird", "pt", "np", "pil", ""])
-def test_07_an_output_type_that_means_something_else(house: House, value: str) -> None:
-    house.assert_refuses(RequestError, replace(REQUEST, parameters={"output_type": value}))
-    house.assert_refuses(RequestError, replace(REQUEST, parameters={"return_dict": False}))
+def test_07_an_output_type_that_means_something_else(house: House, ask: GenerationRequest, value: str) -> None:
+    house.assert_refuses(RequestError, replace(ask, parameters={"output_type": value}))
+    house.assert_refuses(RequestError, replace(ask, parameters={"return_dict": False}))
 
 
-@pytest.mark.parametrize("size", [Size(width=64, height=64), Size(width=128, height=248), Size(width=248, height=1024)])
-def test_08_too_small_for_a_mark(house: House, size: Size) -> None:
+@pytest.mark.parametrize("size", [Size(width=64, height=64), Size(width=128, height=240), Size(width=240, height=1024)])
+def test_08_too_small_for_a_mark(house: House, ask: GenerationRequest, size: Size) -> None:
     before = house.entries()
     try:
-        (outcome,) = house.pipeline.run(replace(REQUEST, size=size, steps=1))
+        (outcome,) = house.pipeline.run(replace(ask, size=size, steps=1))
     except WatermarkError as error:
         assert error.code == "watermark.too-small"  # noqa: PT017 - one of two good ends
         assert house.entries() == before
@@ -209,7 +220,9 @@ def test_08_too_small_for_a_mark(house: House, size: Size) -> None:
         house.assert_proven(outcome)
 
 
-def test_09_a_pipe_that_brings_its_own_mark_and_checker() -> None:
+def test_09_a_pipe_that_brings_its_own_mark_and_checker(ask: GenerationRequest) -> None:
+    from diffusers import DiffusionPipeline
+
     from sdsafe.generation import _loading, _tiny
     from sdsafe.generation._engine import Engine
     from sdsafe.generation.devices import resolve_device
@@ -222,12 +235,19 @@ def test_09_a_pipe_that_brings_its_own_mark_and_checker() -> None:
 
         apply_watermark = __call__
 
-    pipe = _tiny.build()
+    repo = ask.model.repo
+    if ":" in repo:
+        pipe = _tiny.build()
+    else:
+        index = json.loads((Path(repo) / "model_index.json").read_text())
+        absent = {name: None for name, value in index.items() if value == [None, None]}
+        pipe = DiffusionPipeline.from_pretrained(repo, local_files_only=True, **absent)
     pipe.safety_checker = pipe.watermark = pipe.watermarker = Theirs()
     engine = Engine(pipe, resolve_device("cpu", _loading.probe()))
     assert (pipe.safety_checker, pipe.watermark, pipe.watermarker) == (None, None, None)
     arguments = {"prompt": "waves", "width": 256, "height": 256, "num_inference_steps": 1}
-    scheduler = choose("ddim", "DDIMScheduler")
+    own = type(pipe.scheduler).__name__
+    scheduler = choose(own, own)
     size = Size(width=256, height=256)
     canvas = Canvas(kind=Kind.TEXT, size=size, result=size)
     rendered = engine.render(arguments, canvas=canvas, seed=1, scheduler=scheduler, step=lambda _number, _total: None)
@@ -242,13 +262,17 @@ def test_10_a_modular_pipeline(house: House, tmp_path: Path) -> None:
     house.assert_refuses(SdsafeError, replace(REQUEST, model=ModelRef(repo=str(tmp_path))))
 
 
-def test_11_a_model_that_says_it_needs_no_checker(house: House, tmp_path: Path) -> None:
+def test_11_a_model_that_says_it_needs_no_checker(house: House, ask: GenerationRequest, tmp_path: Path) -> None:
     from sdsafe.generation import _tiny
 
-    _tiny.build().save_pretrained(tmp_path, safe_serialization=True)
-    index = json.loads((tmp_path / "model_index.json").read_text())
-    assert index["safety_checker"] == [None, None]
-    outcome = house.assert_proven(house.run(replace(REQUEST, model=ModelRef(repo=str(tmp_path)))))
+    folder = tmp_path / "model"
+    if ":" in ask.model.repo:
+        _tiny.build().save_pretrained(folder, safe_serialization=True)
+    else:
+        shutil.copytree(ask.model.repo, folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    assert index.get("safety_checker", [None, None]) == [None, None]  # SDXL and later have no place for one
+    outcome = house.assert_proven(house.run(replace(ask, model=ModelRef(repo=str(folder)))))
     report = open_validator(house.settings).inspect(outcome.asset)
     assert report.evidence.summary is not None
     said = report.evidence.summary.generation
@@ -257,14 +281,14 @@ def test_11_a_model_that_says_it_needs_no_checker(house: House, tmp_path: Path) 
     assert "unchecked" not in said
 
 
-def test_12_a_term_behind_the_end_of_what_the_model_reads(house: House) -> None:
+def test_12_a_term_behind_the_end_of_what_the_model_reads(house: House, ask: GenerationRequest) -> None:
     harmless = "waves on the shore " * 160
     before = house.entries()
-    outcome = house.run(replace(REQUEST, prompt=harmless + CANARY))
+    outcome = house.run(replace(ask, prompt=harmless + CANARY))
     assert isinstance(outcome, Refused)
     assert outcome.reason == "refused.prompt"
     assert house.entries() == before
-    released = house.assert_proven(house.run(replace(REQUEST, prompt=harmless)))
+    released = house.assert_proven(house.run(replace(ask, prompt=harmless)))
     report = open_validator(house.settings).inspect(released.asset)
     assert report.evidence.summary is not None
     assert report.evidence.summary.prompt == harmless

@@ -74,46 +74,6 @@ def generator() -> DiffusersGenerator:
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``builtin:tiny`` as ``save_pretrained`` writes it."""
-    from sdsafe.generation import _libraries, _tiny
-
-    assert _libraries  # its log filter comes before diffusers
-    folder = tmp_path_factory.mktemp("models") / "tiny-sd"
-    _tiny.build().save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def sdxl(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
-    import torch
-    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
-
-    torch.manual_seed(0)
-    tokenizer = CLIPTokenizer.from_pretrained(tiny_folder / "tokenizer")
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=4, projection_dim=32, eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    unet = UNet2DConditionModel(
-        sample_size=8, layers_per_block=1, block_out_channels=(32, 64), norm_num_groups=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=64, attention_head_dim=8, addition_embed_type="text_time", addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=80, transformer_layers_per_block=1,
-    )  # fmt: skip
-    pipe = StableDiffusionXLPipeline(
-        vae=AutoencoderKL.from_pretrained(tiny_folder / "vae"), unet=unet,
-        text_encoder=CLIPTextModel(config), text_encoder_2=CLIPTextModelWithProjection(config),
-        tokenizer=tokenizer, tokenizer_2=tokenizer, scheduler=EulerDiscreteScheduler(), add_watermarker=False,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("xl") / "tiny-xl"
-    pipe.save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="session")
 def sixteen_channels(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
     """A Stable Diffusion pipeline whose latents have 16 channels, as those of `builtin:scenes` have."""
     import torch
@@ -130,81 +90,6 @@ def sixteen_channels(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("sixteen") / "tiny-sixteen"
-    pipe.save_pretrained(folder)
-    return str(folder)
-
-
-def _clip(tokenizer: Any, *, projected: bool) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=4, projection_dim=32, eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
-
-
-def _flow_autoencoder() -> Any:
-    from diffusers import AutoencoderKL
-
-    return AutoencoderKL(
-        layers_per_block=1, block_out_channels=(8, 16, 16, 32), norm_num_groups=4, latent_channels=16,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        use_quant_conv=False, use_post_quant_conv=False, shift_factor=0.06, scaling_factor=1.5,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def sd3(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Stable Diffusion 3 without its largest text encoder, as many use it."""
-    import torch
-    from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
-
-    from sdsafe.generation import _tiny
-
-    torch.manual_seed(0)
-    tokenizer = _tiny.build().tokenizer
-    transformer = SD3Transformer2DModel(
-        sample_size=32, patch_size=1, in_channels=16, out_channels=16, num_layers=1, attention_head_dim=8,
-        num_attention_heads=4, joint_attention_dim=32, caption_projection_dim=32, pooled_projection_dim=64,
-    )  # fmt: skip
-    pipe = StableDiffusion3Pipeline(
-        transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler(), vae=_flow_autoencoder(),
-        text_encoder=_clip(tokenizer, projected=True), tokenizer=tokenizer,
-        text_encoder_2=_clip(tokenizer, projected=True), tokenizer_2=tokenizer,
-        text_encoder_3=None, tokenizer_3=None,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("sd3") / "tiny-sd3"
-    pipe.save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="session")
-def flux(tmp_path_factory: pytest.TempPathFactory) -> str:
-    import torch
-    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-    from transformers import T5Config, T5EncoderModel, T5Tokenizer
-
-    from sdsafe.generation import _tiny
-
-    torch.manual_seed(0)
-    tokenizer = _tiny.build().tokenizer
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -1.0)]
-    letters = T5Tokenizer(vocab=[*pieces, *((chr(code), -2.0) for code in range(33, 127))], extra_ids=0)
-    transformer = FluxTransformer2DModel(
-        patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
-        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=[4, 4, 8], guidance_embeds=True,
-    )  # fmt: skip
-    pipe = FluxPipeline(
-        transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        vae=_flow_autoencoder(), text_encoder=_clip(tokenizer, projected=False), tokenizer=tokenizer,
-        text_encoder_2=T5EncoderModel(
-            T5Config(vocab_size=len(letters), d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
-        ),
-        tokenizer_2=letters,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("flux") / "tiny-flux"
     pipe.save_pretrained(folder)
     return str(folder)
 

@@ -46,7 +46,7 @@ def _change(a: Pixels, b: Pixels) -> float:
     return float(np.abs(a.astype(int) - b.astype(int)).mean())
 
 
-@pytest.mark.parametrize("family", ["builtin:tiny", "sdxl", "sixteen_channels", "sd3", "flux"])
+@pytest.mark.parametrize("family", ["builtin:tiny", "sdxl", "sixteen_channels", "sd3", "flux", "chroma"])
 def test_every_family_transforms_paints_inside_and_paints_outside(
     edit: Callable[..., list[Generated]], request: pytest.FixtureRequest, family: str
 ) -> None:
