@@ -46,7 +46,7 @@ def _change(a: Pixels, b: Pixels) -> float:
     return float(np.abs(a.astype(int) - b.astype(int)).mean())
 
 
-@pytest.mark.parametrize("family", ["builtin:tiny", "sdxl", "sixteen_channels", "sd3", "flux", "chroma"])
+@pytest.mark.parametrize("family", ["builtin:tiny", "sdxl", "sixteen_channels", "sd3", "flux"])
 def test_every_family_transforms_paints_inside_and_paints_outside(
     edit: Callable[..., list[Generated]], request: pytest.FixtureRequest, family: str
 ) -> None:
@@ -207,3 +207,9 @@ def test_a_class_that_cannot_says_so(
     inputs = (picture("image", PIXELS), picture("mask", _mask()))
     with pytest.raises(RequestError, match="has no class for inpainting"):
         make(fresh, task=Task.INPAINT, inputs=inputs, size=None, steps=2)
+
+
+def test_a_family_without_a_class_for_pictures_says_so(edit: Callable[..., list[Generated]], chroma: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        edit(Task.TRANSFORM, model=chroma)
+    assert caught.value.code == "request.task"
