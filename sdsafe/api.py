@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from sdsafe import plugins
-from sdsafe._internal import atomic, images
+from sdsafe._internal import atomic, images, wav
 from sdsafe.core.states import Asset
 from sdsafe.core.trust import ListKind, Require, TrustPolicy
 from sdsafe.errors import AssetError, ConfigurationError, PluginError
@@ -284,10 +284,10 @@ def verify(
 
 
 def read_asset(path: Path) -> Asset:
-    """Read a picture file.
+    """Read the file of a picture or of a sound.
 
     Raises:
-        AssetError: The file cannot be read, is too large, or is no picture.
+        AssetError: The file cannot be read, is too large, or is neither.
     """
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
@@ -297,12 +297,12 @@ def read_asset(path: Path) -> Asset:
         raise AssetError(
             f"{path.name}: cannot be read: {error.strerror}", code="asset.unreadable", hint="Check the path and rights."
         ) from error
-    media_type = images.sniff(data)
+    media_type = images.sniff(data) or wav.sniff(data)
     if media_type is None:
         raise AssetError(
-            f"{path.name}: not a picture in a format we know",
+            f"{path.name}: not a picture or a sound in a format we know",
             code="asset.not-an-image",
-            hint="PNG, JPEG, WebP, AVIF, TIFF and GIF are recognised by their first bytes.",
+            hint="PNG, JPEG, WebP, AVIF, TIFF, GIF and WAV are recognised by their first bytes.",
         )
     return Asset(data=data, media_type=media_type, name=path.name)
 

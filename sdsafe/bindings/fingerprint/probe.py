@@ -48,6 +48,8 @@ class FingerprintProbe:
 
     def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:
         """Look, and say what was seen; trouble is a finding or a line of ``not_checked``, never an exception."""
+        if not asset.media_type.startswith("image/"):
+            return seen.noting(not_checked=[f"fingerprint: none is known for {asset.media_type}"])
         if (reason := self._needless(seen)) is not None:
             return seen.noting(not_checked=[f"fingerprint: {reason}"])
         if self._repository is None:

@@ -101,6 +101,8 @@ class WatermarkProbe:
 
     def examine(self, asset: Asset, seen: Evidence, /) -> Evidence:
         """Look, and say what was seen; trouble is a finding or a line of ``not_checked``, never an exception."""
+        if not asset.media_type.startswith("image/"):
+            return seen.noting(not_checked=[f"watermark: none is known for {asset.media_type}"])
         intact = seen.manifest in _INTACT
         if intact and not self._always:
             return seen.noting(not_checked=["watermark: the manifest is intact; ask for it to have it compared"])

@@ -1,7 +1,7 @@
 """A strict reading of the file around a manifest store: nothing may be there that no hash covers.
 
 A PNG file (ISO 15948) is a signature and chunks; each chunk carries a CRC that the C2PA library does not check
-for its own chunk.
+for its own chunk. What a WAV file is stands in ``riff``.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from sdsafe.provenance.manifest import jumbf
+from sdsafe._internal import wav
+from sdsafe.provenance.manifest import jumbf, riff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["STRICT_TYPES", "problems", "with_store", "without_store"]
 
-STRICT_TYPES = ("image/png",)
+STRICT_TYPES = ("image/png", wav.MEDIA_TYPE)
 """Formats whose container is read strictly; for others the report says that it was not."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -30,6 +31,8 @@ def problems(data: bytes, media_type: str) -> Iterator[tuple[str, str]]:
 
     Yields nothing for a clean file, for a file without a store, and for formats outside ``STRICT_TYPES``.
     """
+    if media_type == wav.MEDIA_TYPE:
+        yield from riff.problems(data)
     if media_type != "image/png":
         return
     chunks = list(_chunks(data))
@@ -44,7 +47,12 @@ def problems(data: bytes, media_type: str) -> Iterator[tuple[str, str]]:
 
 
 def without_store(data: bytes) -> bytes:
-    """Return a PNG file without its manifest store, every other byte as it is; other bytes come back unchanged."""
+    """Return a PNG or WAV file without its manifest store; files of other formats come back unchanged.
+
+    Every other byte is as it was, but for the length that a WAV file states of itself.
+    """
+    if wav.sniff(data):
+        return riff.without_store(data)
     if not data.startswith(_PNG):
         return data
     kept, start = [], 0
