@@ -302,11 +302,18 @@ FAMILIES: tuple[Family, ...] = (
 )  # fmt: skip
 
 _VIDEO = "it makes video, for which there is no way out yet"
+_SOUND = "it makes sound, for which there is no way out yet"
 _CONNECTED = "it pulls a second model that would go unrecorded"
 _NEEDS_IMAGE = "it needs a picture to start from, and text to image takes none"
 
 _REFUSED: tuple[tuple[str, str], ...] = (
     ("Helios*", _VIDEO),
+    ("*Video*", _VIDEO),
+    ("*Audio*", _SOUND),
+    ("*Music*", _SOUND),
+    ("AceStep*", _SOUND),
+    ("DanceDiffusion*", _SOUND),
+    ("SpectrogramDiffusion*", _SOUND),
     ("Kandinsky[!3]*", _CONNECTED),
     ("Wuerstchen*", _CONNECTED),
     ("StableCascade*", _CONNECTED),

@@ -34,6 +34,11 @@ def test_class_names_lead_to_families(pipeline: str, family: str) -> None:
     ("pipeline", "why"),
     [
         ("HeliosPipeline", "video"),
+        ("StableVideoDiffusionPipeline", "video"),
+        ("StableAudioPipeline", "sound"),
+        ("AudioLDM2Pipeline", "sound"),
+        ("MusicLDMPipeline", "sound"),
+        ("DanceDiffusionPipeline", "sound"),
         ("KandinskyV22CombinedPipeline", "second model"),
         ("KandinskyCombinedPipeline", "second model"),
         ("StableCascadeCombinedPipeline", "second model"),
