@@ -303,17 +303,16 @@ FAMILIES: tuple[Family, ...] = (
 
 _VIDEO = "it makes video, for which there is no way out yet"
 _SOUND = "it makes sound, for which there is no way out yet"
+_SHAPES = "it makes three-dimensional shapes, for which there is no way out yet"
 _CONNECTED = "it pulls a second model that would go unrecorded"
 _NEEDS_IMAGE = "it needs a picture to start from, and text to image takes none"
 
 _REFUSED: tuple[tuple[str, str], ...] = (
-    ("Helios*", _VIDEO),
-    ("*Video*", _VIDEO),
-    ("*Audio*", _SOUND),
-    ("*Music*", _SOUND),
-    ("AceStep*", _SOUND),
-    ("DanceDiffusion*", _SOUND),
-    ("SpectrogramDiffusion*", _SOUND),
+    *((each, _SOUND) for each in ("*Audio*", "*Music*", "AceStep*", "DanceDiffusion*", "SpectrogramDiffusion*")),
+    *((each, _VIDEO) for each in ("*Video*", "Allegro*", "AnimateDiff*", "CogVideo*", "EasyAnimate*", "Helios*")),
+    *((each, _VIDEO) for each in ("*Skyreels*", "LTX*", "Latte*", "Mochi*", "SkyReels*", "Wan*", "AnyFlow*")),
+    *((each, _VIDEO) for each in ("Cosmos3*", "Cosmos2_5*", "Cosmos*World*")),
+    ("ShapE*", _SHAPES),
     ("Kandinsky[!3]*", _CONNECTED),
     ("Wuerstchen*", _CONNECTED),
     ("StableCascade*", _CONNECTED),

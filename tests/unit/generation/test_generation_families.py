@@ -35,6 +35,8 @@ def test_class_names_lead_to_families(pipeline: str, family: str) -> None:
     [
         ("HeliosPipeline", "video"),
         ("StableVideoDiffusionPipeline", "video"),
+        ("WanPipeline", "video"),
+        ("ShapEPipeline", "shapes"),
         ("StableAudioPipeline", "sound"),
         ("AudioLDM2Pipeline", "sound"),
         ("MusicLDMPipeline", "sound"),

@@ -65,3 +65,16 @@ def test_every_class_has_a_family_or_a_reason() -> None:
             assert family_of(cls.__name__).name
         except RequestError as refused:
             assert refused.hint  # noqa: PT017 - one of two good ends
+
+
+def test_every_class_of_sound_and_video_is_refused_by_name() -> None:
+    from sdsafe.errors import RequestError
+
+    mappings = [each for name, each in vars(auto_pipeline).items() if name.startswith("AUTO_")]
+    others = {cls for each in mappings for cls in each.values()} - {
+        c for each in MAPPINGS.values() for c in each.values()
+    }
+    assert len(others) >= 10  # of sound alone there are four
+    for cls in others:
+        with pytest.raises(RequestError, match="no way out yet"):
+            family_of(cls.__name__)
