@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import json_option, trust_option
+from sdsafe_cli.options import at_option, crl_option, json_option, trust_option, trust_tsa_option
 from sdsafe_cli.render import message
 from sdsafe_cli.report import show_report
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["command"]
 
@@ -18,16 +22,29 @@ __all__ = ["command"]
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
 @trust_option
+@trust_tsa_option
+@crl_option
+@at_option
 @click.option("--tree", "as_tree", is_flag=True, help="Draw the manifests: what it was made from, and that from what.")
 @json_option
-def command(*, file: Path, trust: tuple[Path, ...], as_tree: bool, as_json: bool) -> None:
+def command(  # noqa: PLR0913 - one argument per option
+    *,
+    file: Path,
+    trust: tuple[Path, ...],
+    trust_tsa: tuple[Path, ...],
+    crl: tuple[Path, ...],
+    at: datetime | None,
+    as_tree: bool,
+    as_json: bool,
+) -> None:
     """Report what FILE carries: manifest, signer, watermark, fingerprint, ledger entry. Exit 0 if it could be read."""
     if as_tree:
         _tree(file, as_json=as_json)
         return
     from sdsafe.api import open_validator, read_asset
 
-    report = open_validator(settings_from(), trust=trust, check_watermark=True).inspect(read_asset(file))
+    validator = open_validator(settings_from(), trust=trust, check_watermark=True, trust_tsa=trust_tsa, crl=crl, at=at)
+    report = validator.inspect(read_asset(file))
     show_report(report, str(file), as_json=as_json)
 
 
