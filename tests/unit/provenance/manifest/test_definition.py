@@ -77,7 +77,7 @@ def test_what_policy_changed_is_an_edit(make_encoded: Callable[..., Encoded]) ->
     assert names == ["c2pa.created", "c2pa.edited", "c2pa.watermarked.unbound"]
     edited = _data(document, "c2pa.actions.v2")["actions"][1]
     assert edited["digitalSourceType"].endswith("/algorithmicallyEnhanced")
-    assert _data(document, "org.sdsafe.generation")["actions"] == ["blur"]
+    assert _data(document, "org.sdsafe.generation")["edits"] == ["blur"]
 
 
 def test_model_and_prompt_went_in(encoded: Encoded) -> None:
