@@ -220,7 +220,7 @@ def test_kills_at_random_moments(worker: Worker, site: Site, part: int) -> None:
     assert "error" not in worker.do(**site.job, do="release", name="warm", count=3)
     usual = time.perf_counter() - started
     killed = 0
-    for index in range(3 * RANDOM_KILLS // PARTS):
+    for index in range(8 * RANDOM_KILLS // PARTS):  # most are cut off; on a machine whose load changes, fewer
         way = "replace" if index % 4 == 0 else "release"
         before = {path.name for path in site.out.iterdir()}
         delay = float(rng.uniform(0, 0.8 * usual))
