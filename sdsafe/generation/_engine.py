@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.placement import MemoryPeak
+    from sdsafe.core.request import Size
     from sdsafe.core.states import EncodedText
     from sdsafe.generation.devices import Device
     from sdsafe.generation.schedulers import SchedulerChoice
@@ -63,13 +64,16 @@ class Engine:
 
     __slots__ = ("__pipes", "__render", "pipeline")
 
-    def __init__(self, pipe: Any, device: Device, offload: Offload | None = Offload.NONE) -> None:
+    def __init__(
+        self, pipe: Any, device: Device, offload: Offload | None = Offload.NONE, *, way: Kind = Kind.TEXT
+    ) -> None:
         """Take over ``pipe``: strip it of its own checks and marks, and move it to ``device``.
 
         Args:
             pipe: Of no further use to anybody else.
             device: Where it runs.
             offload: Where its weights wait; None leaves them where and as they are.
+            way: Which way ``pipe`` itself goes.
         """
         if type(pipe)._load_connected_pipes:  # noqa: SLF001 - diffusers has no public name for it
             raise RequestError(f"{type(pipe).__name__} pulls a second model that would go unrecorded")
@@ -78,7 +82,7 @@ class Engine:
         seats.seat(pipe)
         self.pipeline: str = type(pipe).__name__
         """Class name."""
-        self.__pipes = _pipes(pipe)
+        self.__pipes = _pipes(pipe, way)
         self.__render = _renderer(pipe, self.__pipes, seats)
 
     def accepted(self, kind: Kind) -> frozenset[str]:
@@ -151,13 +155,13 @@ def _set_aside(pipe: Any) -> None:
     pipe.set_progress_bar_config(disable=True)
 
 
-def _pipes(pipe: Any) -> Callable[[Kind], Any]:
+def _pipes(pipe: Any, way: Kind) -> Callable[[Kind], Any]:
     """Return what gives the pipe of each kind: made of the very components of ``pipe``, once."""
     makers = {
         Kind.IMAGE: diffusers.AutoPipelineForImage2Image,
         Kind.INPAINTING: diffusers.AutoPipelineForInpainting,
     }
-    made = {Kind.TEXT: pipe}
+    made = {way: pipe}
     making = threading.Lock()
 
     def of(kind: Kind) -> Any:
@@ -218,7 +222,7 @@ def _renderer(first: Any, pipes: Callable[[Kind], Any], seats: _Seats) -> Callab
             overflow.clear()
             pipe.scheduler = _scheduler(own, choice)
             scheduler = pipe.scheduler
-            given = {**arguments, **pictures, **_fixed(_accepted(pipe), step)}
+            given = {**arguments, **pictures, **_fixed(_accepted(pipe), step, canvas.size)}
             try:
                 with translated("run", quiet=True), _inpaintable(pipe, pictures):
                     encoded = encoded_texts(pipe, arguments)  # tokenizers, too, serve one thread at a time
@@ -258,9 +262,11 @@ def _inpaintable(pipe: Any, pictures: Mapping[str, Any]) -> Iterator[None]:
         unet.register_to_config(in_channels=channels)
 
 
-def _fixed(accepted: frozenset[str], step: Callable[[int, int], None]) -> dict[str, Any]:
+def _fixed(accepted: frozenset[str], step: Callable[[int, int], None], size: Size) -> dict[str, Any]:
     """Return the call arguments that no caller may choose."""
     fixed: dict[str, Any] = {"output_type": "np", "return_dict": True}
+    if "_auto_resize" in accepted:  # they would choose the size: the request does
+        fixed |= {"_auto_resize": False, "max_area": size.width * size.height}
     if "num_images_per_prompt" in accepted:
         fixed["num_images_per_prompt"] = 1
 

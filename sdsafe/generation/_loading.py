@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdsafe._internal.versions import version
 from sdsafe.core.placement import Offload
@@ -15,13 +15,24 @@ from sdsafe.generation._libraries import diffusers, torch
 from sdsafe.generation._translating import translated
 from sdsafe.generation.devices import Probe
 from sdsafe.generation.identity import model_digest
+from sdsafe.generation.tasks import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sdsafe.core.request import FileDigest, ModelRef
     from sdsafe.generation.devices import Device
     from sdsafe.generation.identity import Model
 
 __all__ = ["libraries", "load", "load_tiny", "probe", "set_threads", "threads", "tiny_ref"]
+
+_STRICT = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
+
+_MAKERS: Mapping[Kind, Any] = {
+    Kind.TEXT: diffusers.AutoPipelineForText2Image,
+    Kind.IMAGE: diffusers.AutoPipelineForImage2Image,
+    Kind.INPAINTING: diffusers.AutoPipelineForInpainting,
+}
 
 _LIBRARIES = ("accelerate", "diffusers", "numpy", "safetensors", "torch", "transformers")
 
@@ -36,38 +47,40 @@ def load(model: Model, *, dtype: str, device: Device, offload: Offload = Offload
         offload: Where its weights wait while they are not used.
 
     Raises:
-        RequestError: Its class makes no pictures from text.
+        RequestError: Its class does not go the way that the model is made for.
         GenerationError: It does not load, or its files changed meanwhile.
     """
     cls = getattr(diffusers, model.components.pipeline, None)
     known = inspect.signature(cls.__init__).parameters if cls is not None else {}
     aside = dict.fromkeys((*model.components.set_aside, *(each for each in model.components.absent if each in known)))
     switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
+    chosen = {"dtype": getattr(torch, dtype)}
     with translated("loaded"):
-        try:
-            pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
-                str(model.folder),
-                dtype=getattr(torch, dtype),
-                variant=model.selection.variant,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                **aside,
-                **switches,
-            )
-        except ValueError as error:
-            if "AutoPipeline can't find" not in str(error):
-                raise
-            raise RequestError(
-                f"{model.components.pipeline} is not a class by which the installed diffusers makes pictures from text",
-                code="request.pipeline",
-                hint="Choose a text-to-image model; audio and video have no way out yet.",
-            ) from error
+        pipe = _opened(model, {**_STRICT, "variant": model.selection.variant, **chosen, **aside, **switches})
     if not model.unchanged():
         raise GenerationError(
             "files of the model changed while it was loaded", code="model.changed", hint="Run again when it rests."
         )
-    return Engine(pipe, device, offload)
+    return Engine(pipe, device, offload, way=model.way)
+
+
+def _opened(model: Model, arguments: Mapping[str, Any]) -> Any:
+    """Load the class that diffusers maps the model's own to, for the way that it is loaded for; else its own."""
+    maker, name = _MAKERS.get(model.way), model.components.pipeline
+    try:
+        if maker is not None:
+            return maker.from_pretrained(str(model.folder), **arguments)
+    except ValueError as error:
+        if "AutoPipeline can't find" not in str(error):
+            raise
+    own = getattr(diffusers, name, None)
+    if own is None or model.way is Kind.TEXT:
+        raise RequestError(
+            f"{name} is not a class by which the installed diffusers does {model.way.value}",
+            code="request.pipeline",
+            hint="Choose a model of another family, such as Stable Diffusion XL; video has no way out yet.",
+        )
+    return own.from_pretrained(str(model.folder), **arguments)
 
 
 def load_tiny(device: Device) -> Engine:

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from sdsafe.core.request import Scalar
 
-__all__ = ["FAMILIES", "Bounds", "Family", "Parameter", "Role", "check_parameters", "classify", "family_of", "is_ours"]
+__all__ = [
+    "FAMILIES",
+    "Bounds",
+    "Family",
+    "Parameter",
+    "Role",
+    "check_parameters",
+    "classify",
+    "family_of",
+    "is_ours",
+    "lacks",
+]
 
 
 class Role(StrEnum):
@@ -132,6 +143,7 @@ _EXACT: Mapping[str, Parameter] = {
     "aesthetic_score": _number(float, 0, 10),
     "negative_aesthetic_score": _number(float, 0, 10),
     "cfg_normalize": _number(bool),
+    "image_guidance_scale": _number(float, 0, 100),
     # Ours; no pipeline has parameters of these names, by test.
     "paste_back": _ours(bool),
     "pad_left": _ours(int, 0, 4096),
@@ -150,7 +162,9 @@ _OF_TASK: Mapping[Task, frozenset[str]] = {
 }
 """What tasks take besides; with pictures that go in, ``_WITH_PICTURES`` are known to some classes."""
 
-_WITH_PICTURES = frozenset({"strength", "aesthetic_score", "negative_aesthetic_score", "cfg_normalize"})
+_WITH_PICTURES = frozenset(
+    {"strength", "aesthetic_score", "negative_aesthetic_score", "cfg_normalize", "image_guidance_scale"}
+)
 
 _PATTERNS: tuple[tuple[Parameter, tuple[str, ...]], ...] = (
     (_EMBEDS, ("*_embeds*", "pooled_*", "*_pooled*", "*attention_mask*", "prior_token*", "text_encoder_out_layers")),
@@ -221,6 +235,8 @@ class Family:
     steps: int
     guidance: float
     guidance_parameter: str = "guidance_scale"
+    lacks: frozenset[str] = frozenset()
+    """Parameters of tasks that it does not have: a model that edits by instruction has no ``strength``."""
     patch: int = 1
     """Latent pixels per token side: sizes are multiples of the autoencoder's factor times this."""
     negative_needs: str | None = None
@@ -229,10 +245,22 @@ class Family:
     """Name of the half-precision type it was published in."""
 
 
+_STRENGTH = frozenset({"strength"})
 _MEDIUM, _LARGE = Size(width=512, height=512), Size(width=1024, height=1024)
 
 FAMILIES: tuple[Family, ...] = (
     # Order matters: the first pattern that fits names the family.
+    Family(
+        name="instruct-pix2pix",
+        classes=("StableDiffusionInstructPix2Pix*", "StableDiffusionXLInstructPix2Pix*"),
+        texts=("prompt", "negative_prompt"),
+        with_pictures=frozenset({"image_guidance_scale"}),
+        numbers=frozenset({"eta"}),
+        lacks=_STRENGTH,
+        size=_MEDIUM,
+        steps=50,
+        guidance=7.5,
+    ),
     Family(
         name="stable-diffusion-xl",
         classes=("StableDiffusionXL*",),
@@ -272,6 +300,31 @@ FAMILIES: tuple[Family, ...] = (
         guidance=8.5,
     ),
     Family(
+        name="flux-kontext",
+        classes=("FluxKontext*",),
+        texts=("prompt", "prompt_2", "negative_prompt"),
+        numbers=frozenset({"true_cfg_scale", "max_sequence_length"}),
+        negative_needs="true_cfg_scale",
+        lacks=_STRENGTH,
+        size=_LARGE,
+        steps=28,
+        guidance=2.5,
+        patch=2,
+        half="bfloat16",
+    ),
+    Family(
+        name="flux-2",
+        classes=("Flux2*",),
+        texts=("prompt",),
+        numbers=frozenset({"max_sequence_length"}),
+        lacks=_STRENGTH,
+        size=_LARGE,
+        steps=50,
+        guidance=4.0,
+        patch=2,
+        half="bfloat16",
+    ),
+    Family(
         name="flux",
         classes=("Flux[A-Z]*",),
         texts=("prompt", "prompt_2", "negative_prompt"),
@@ -280,6 +333,19 @@ FAMILIES: tuple[Family, ...] = (
         size=_LARGE,
         steps=28,
         guidance=3.5,
+        patch=2,
+        half="bfloat16",
+    ),
+    Family(
+        name="qwen-image-edit",
+        classes=("QwenImageEditPipeline", "QwenImageEditPlusPipeline"),
+        texts=("prompt", "negative_prompt"),
+        numbers=frozenset({"max_sequence_length"}),
+        lacks=_STRENGTH,
+        size=_LARGE,
+        steps=50,
+        guidance=4.0,
+        guidance_parameter="true_cfg_scale",
         patch=2,
         half="bfloat16",
     ),
@@ -306,6 +372,7 @@ _SOUND = "it makes sound, for which there is no way out yet"
 _SHAPES = "it makes three-dimensional shapes, for which there is no way out yet"
 _CONNECTED = "it pulls a second model that would go unrecorded"
 _NEEDS_IMAGE = "it needs a picture to start from, and text to image takes none"
+_LAYERED = "it makes a stack of layers, for which there is no way out yet"
 
 _REFUSED: tuple[tuple[str, str], ...] = (
     *((each, _SOUND) for each in ("*Audio*", "*Music*", "AceStep*", "DanceDiffusion*", "SpectrogramDiffusion*")),
@@ -319,6 +386,7 @@ _REFUSED: tuple[tuple[str, str], ...] = (
     ("*ControlNet*", _NEEDS_IMAGE),
     ("*ControlPipeline", _NEEDS_IMAGE),
     ("*Upscale*", _NEEDS_IMAGE),
+    ("QwenImageLayered*", _LAYERED),
 )
 
 
@@ -339,6 +407,11 @@ def family_of(pipeline: str) -> Family:
                 hint="Choose a model with a text-to-image pipeline, such as StableDiffusionXLPipeline.",
             )
     return next(family for family in FAMILIES if any(fnmatchcase(pipeline, p) for p in family.classes))
+
+
+def lacks(pipeline: str) -> frozenset[str]:
+    """Return the parameters of tasks that a pipeline class does not have."""
+    return family_of(pipeline).lacks
 
 
 def check_parameters(
@@ -368,7 +441,7 @@ def _allowed(pipeline: str, accepted: Collection[str] | None, task: Task) -> fro
     if task is Task.UPSCALE:
         return of_task
     ours = frozenset(name for name in of_task if _EXACT[name].role is Role.OURS)
-    allowed = _numbers(family_of(pipeline), pipeline) | of_task
+    allowed = _numbers(family_of(pipeline), pipeline) | (of_task - lacks(pipeline))
     if task is not Task.GENERATE:
         allowed |= _WITH_PICTURES if family_of(pipeline).numbers is None else family_of(pipeline).with_pictures
     return allowed if accepted is None else (allowed & frozenset(accepted)) | ours

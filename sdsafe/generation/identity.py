@@ -17,12 +17,14 @@ from sdsafe.core.request import FileDigest, ModelRef
 from sdsafe.errors import GenerationError, RequestError
 from sdsafe.generation.defaults import TINY_DEFAULTS, Defaults, read_defaults
 from sdsafe.generation.layout import INDEX, Components, config_files, read_components, read_json, select_weights
+from sdsafe.generation.ways import ALL, read_ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sdsafe.generation.hub import Hub
     from sdsafe.generation.layout import Selection
+    from sdsafe.generation.tasks import Kind
 
 __all__ = ["TINY", "Located", "Locator", "Model", "expect", "model_digest"]
 
@@ -42,6 +44,8 @@ class Located:
     pipeline: str
     """Class name."""
     defaults: Defaults
+    ways: tuple[Kind, ...] = ALL
+    """What it can be used for; it is loaded for the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,8 @@ class Model:
     folder: Path
     components: Components
     selection: Selection
+    way: Kind
+    """What it is loaded for."""
     stamps: tuple[tuple[int, ...], ...]
     """Device, inode, size and modification time of every file: whether they are still the hashed ones."""
 
@@ -93,7 +99,8 @@ class Locator:
         defaults = read_defaults(folder, components)
         licence = _LICENSE if ref.repo == _SCENES else ref.license or defaults.license
         named = replace(ref, repo=self._name(ref.repo, folder), license=licence, pipeline=components.pipeline)
-        return Located(ref=named, pipeline=components.pipeline, defaults=defaults)
+        ways = read_ways(folder, components)
+        return Located(ref=named, pipeline=components.pipeline, defaults=defaults, ways=ways)
 
     def identify(self, located: Located) -> Model:
         """Bring all files here and hash them.
@@ -129,7 +136,8 @@ class Locator:
             pipeline=components.pipeline,
             files=weights,
         )
-        return Model(ref=complete, folder=folder, components=components, selection=selection, stamps=stamps)
+        way = read_ways(folder, components)[0]
+        return Model(ref=complete, folder=folder, components=components, selection=selection, way=way, stamps=stamps)
 
     def _digest(self, folder: Path, name: str) -> FileDigest:
         path = folder / name
@@ -196,7 +204,8 @@ class Locator:
         components = _components(folder)
         defaults = read_defaults(folder, components)
         named = replace(ref, repo=match["repo"], revision=commit, pipeline=components.pipeline)
-        return Located(ref=named, pipeline=components.pipeline, defaults=defaults)
+        ways = read_ways(folder, components)
+        return Located(ref=named, pipeline=components.pipeline, defaults=defaults, ways=ways)
 
 
 def model_digest(files: Iterable[FileDigest]) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sdsafe.core.request import Size, Task
 from sdsafe.errors import RequestError
-from sdsafe.generation.families import check_parameters, family_of, is_ours
+from sdsafe.generation.families import check_parameters, family_of, is_ours, lacks
 from sdsafe.generation.schedulers import choose
 from sdsafe.generation.tasks import resolve_pictures
+from sdsafe.generation.ways import require_way
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,7 +48,8 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
     family, defaults = family_of(located.pipeline), located.defaults
     _check_adapters(request)
     _check_texts(request, family)
-    request = resolve_pictures(request)
+    require_way(request.task, located.ways, located.pipeline)
+    request = resolve_pictures(request, lacks(located.pipeline))
     # A picture that goes in is padded to what the model needs; a picture from text alone has no edges to repeat.
     multiple = defaults.multiple if request.task is Task.GENERATE else 1
     size = _checked_size(request.size or defaults.size, multiple)

@@ -20,7 +20,7 @@ from sdsafe.core.request import InputImage, Size, Task
 from sdsafe.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.request import GenerationRequest, Scalar
@@ -41,11 +41,13 @@ _SEAM = 6  # pixels over which paint fades in, measured from the edge of the mas
 
 
 class Kind(StrEnum):
-    """Which of diffusers' three ways a task goes; ``NONE``: no model takes part."""
+    """Which way a task goes through diffusers; ``NONE``: no model takes part."""
 
     TEXT = "text to image"
     IMAGE = "image to image"
     INPAINTING = "inpainting"
+    UPSCALING = "upscaling"
+    SOUND = "text to sound"
     NONE = "no model"
 
 
@@ -80,11 +82,12 @@ def kind_of(task: Task) -> Kind:
     return _shape(task).kind
 
 
-def resolve_pictures(request: GenerationRequest) -> GenerationRequest:
+def resolve_pictures(request: GenerationRequest, without: Collection[str] = ()) -> GenerationRequest:
     """Return the request with the size of its result and the parameters of its task filled in.
 
     Args:
         request: Its parameters are checked by ``families.check_parameters`` afterwards.
+        without: Parameters that the model does not have: they are not filled in.
 
     Raises:
         RequestError: ``request.task``, ``request.input`` (a picture is missing, too many, or does not fit) or
@@ -92,7 +95,8 @@ def resolve_pictures(request: GenerationRequest) -> GenerationRequest:
     """
     shape = _shape(request.task)
     _require_roles(request, shape)
-    parameters = {**shape.defaults, **request.parameters}
+    filled = {name: value for name, value in shape.defaults.items() if name not in without}
+    parameters = {**filled, **request.parameters}
     if not shape.roles:
         return replace(request, parameters=parameters)
     picture = _size_of(_picture(request, IMAGE))

@@ -83,8 +83,12 @@ def sixteen_channels(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path
 
     tiny = _tiny.build()
     torch.manual_seed(0)
-    unet = UNet2DConditionModel.from_config({**tiny.unet.config, "in_channels": 16, "out_channels": 16})
-    vae = AutoencoderKL.from_config({**tiny.vae.config, "latent_channels": 16})
+    # diffusers ignores values given for what its config lists as left at the default.
+    unet = UNet2DConditionModel.from_config(
+        {**tiny.unet.config, "in_channels": 16, "out_channels": 16, "_use_default_values": []}
+    )
+    vae = AutoencoderKL.from_config({**tiny.vae.config, "latent_channels": 16, "_use_default_values": []})
+    assert unet.config.in_channels == vae.config.latent_channels == 16
     pipe = StableDiffusionPipeline(
         unet=unet, vae=vae, text_encoder=tiny.text_encoder, tokenizer=tiny.tokenizer, scheduler=tiny.scheduler,
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
