@@ -26,6 +26,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "sdsafe.generators": ("resolve", "generate"),
     "sdsafe.output_checks": ("name", "version", "check"),
     "sdsafe.watermarkers": ("alg", "version", "capacity_bits", "embed", "detect"),
+    "sdsafe.noise_markers": ("alg", "version", "key_id", "noise", "read", "match"),
     "sdsafe.fingerprinters": ("alg", "threshold", "compute", "distance"),
     "sdsafe.signers": ("alg", "certificate_chain", "sign"),
     "sdsafe.ledgers": ("append", "prove"),

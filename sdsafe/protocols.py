@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sdsafe.core.report import Evidence
     from sdsafe.core.request import GenerationRequest, InputImage
     from sdsafe.core.reviews import Case, Opinion
-    from sdsafe.core.softbinding import Detection, SoftBinding
+    from sdsafe.core.softbinding import Detection, NoiseMatch, SoftBinding
     from sdsafe.core.states import Admitted, Asset, Generated, Signed
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Fingerprinter",
     "Generator",
     "InputCheck",
+    "Invertible",
     "Ledger",
     "Legible",
     "ManifestRepository",
@@ -270,6 +271,11 @@ class NoiseMarker(Protocol):
         """Version of the implementation."""
         ...
 
+    @property
+    def key_id(self) -> str:
+        """Short name of the key in manifests, which says nothing else about it."""
+        ...
+
     def noise(self, asset_id: bytes, shape: tuple[int, ...], /) -> npt.NDArray[np.float32]:
         """Return noise of that shape, standard normal, the same for the same id and shape.
 
@@ -280,6 +286,35 @@ class NoiseMarker(Protocol):
 
     def read(self, noise: npt.NDArray[np.float32], /) -> Detection:
         """Return what a noise carries that was recovered by inverting the model; never raises for unmarked noise."""
+        ...
+
+    def match(self, noise: npt.NDArray[np.float32], asset_id: bytes, /) -> NoiseMatch:
+        """Return how well a recovered noise fits a candidate id; needs much less of it than ``read``."""
+        ...
+
+
+@runtime_checkable
+class Invertible(Protocol):
+    """**Protocol:** what a generator may offer besides: noise that somebody else draws, and the way back to it."""
+
+    def mark_noise(self, marker: NoiseMarker, /) -> None:
+        """Take the initial noise of every picture from ``marker``, where its way begins with noise alone.
+
+        What was done, or why not, stands in ``Execution.noise_mark`` of every picture.
+        """
+        ...
+
+    def invert(self, image: Pixels, request: GenerationRequest, /) -> npt.NDArray[np.float32]:
+        """Return the initial noise from which ``request`` would have made ``image``, as well as that can be told.
+
+        Args:
+            image: Measures what ``request.size`` says, where that is given.
+            request: Model, prompt, steps and guidance; a prompt may be empty, guidance that is open is left out.
+
+        Raises:
+            RequestError: The model cannot be run backwards here, or the picture does not fit it.
+            GenerationError: It could not be run.
+        """
         ...
 
 

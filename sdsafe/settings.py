@@ -52,6 +52,8 @@ class Settings:
     thresholds: tuple[Path, ...] = ()
     """Threshold files of ``sdsafe safety calibrate``; rules name them ``threshold.CATEGORY``."""
     watermarker: str = "lattice"
+    noise_marker: str = ""
+    """What draws the initial noise of pictures so that it carries their id; an empty string: only the seed does."""
     fingerprinters: tuple[str, ...] = ("phash",)
     signer: str = "file:"
     ledger: str = "sqlite"

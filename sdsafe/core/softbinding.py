@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["BindingKind", "Detection", "SoftBinding"]
+__all__ = ["BindingKind", "Detection", "NoiseMatch", "SoftBinding"]
 
 
 class BindingKind(StrEnum):
@@ -38,3 +38,19 @@ class Detection:
     p_value: float | None = None
     corrected: int | None = None
     """Symbols that error correction changed, where the scheme counts them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseMatch:
+    """How well a recovered noise fits one candidate id."""
+
+    agreeing: int
+    """Signs that agree, among ``compared``; half of them do by chance."""
+    compared: int
+    score: float
+    """How many standard deviations the noise lies nearer to that of the id than chance puts it."""
+    p_value: float
+    """Probability of that score, or a higher one, in a noise that was not drawn for this id.
+
+    Whoever tries k candidates multiplies by k.
+    """

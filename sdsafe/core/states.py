@@ -36,6 +36,7 @@ __all__ = [
     "Generated",
     "InReview",
     "Marked",
+    "NoiseMark",
     "Outcome",
     "PromptOpening",
     "Recorded",
@@ -100,6 +101,20 @@ class EncodedText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseMark:
+    """What became of the mark in the initial noise of a picture, where one is asked for."""
+
+    alg: str
+    version: str
+    key_id: str
+    """Names the key of the mark and says nothing else about it."""
+    shape: tuple[int, ...] = ()
+    """Of the noise that carries the id of the picture; empty: there is no such mark in it."""
+    why_not: str = ""
+    """In words, where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """What actually ran: enough to repeat it."""
 
@@ -119,6 +134,8 @@ class Execution:
     """How the model was laid out over the memory; None: nobody says."""
     peak: MemoryPeak | None = None
     """The memory that was used, where the device says."""
+    noise_mark: NoiseMark | None = None
+    """None: nobody asked for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

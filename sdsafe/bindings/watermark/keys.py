@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["KEY_BYTES", "KeySchedule", "KeyStream", "load_or_make", "read_key"]
+__all__ = ["KEY_BYTES", "KEY_FILE", "KeySchedule", "KeyStream", "load_or_make", "read_key"]
 
 KEY_BYTES = 32
+KEY_FILE = "watermark.key"
+"""Name of the key in the state folder; all marks of an organisation share it."""
 _SALT = b"org.sdsafe.lattice.1"
 
 

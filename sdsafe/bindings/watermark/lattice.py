@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.places import Places
 
-__all__ = ["KEY_FILE", "LatticeWatermarker"]
+__all__ = ["LatticeWatermarker"]
 
-KEY_FILE = "watermark.key"
-"""Name of the key in the state folder."""
 _LEAST_SIDE = 256
 _READABLE_SIDE = 64
 _MOST_ASPECT = 16
@@ -99,7 +97,7 @@ class LatticeWatermarker:
         key = bytes(keys.KEY_BYTES) if named is None else keys.read_key(Path(str(named)).expanduser())
         made = cls(key, quality=str(quality), false_positive_rate=float(str(rate)))
         if named is None:
-            made._key, made._made_at = None, places.state / KEY_FILE
+            made._key, made._made_at = None, places.state / keys.KEY_FILE
         return made
 
     @property

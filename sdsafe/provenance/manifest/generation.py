@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import CheckResult, Finding
     from sdsafe.core.plans import Demand
     from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, Scalar
-    from sdsafe.core.states import Encoded, EncodedText, Execution, Generated
+    from sdsafe.core.states import Encoded, EncodedText, Execution, Generated, NoiseMark
 
 __all__ = ["FORMAT_VERSION", "generation_assertion", "scalar"]
 
@@ -57,6 +57,8 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         "watermark": {"alg": marked.watermark.alg, "version": marked.watermark_version},
         "fingerprints": [{"alg": each.alg, "value": each.value.hex()} for each in encoded.fingerprints],
     }
+    if generated.execution.noise_mark is not None:
+        value["noise_mark"] = _noise_mark(generated.execution.noise_mark)
     if cleared.actions:
         value["edits"] = list(cleared.actions)  # not "actions": validators take every such key for an actions assertion
     if cleared.opinions:
@@ -69,6 +71,12 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
 def scalar(value: Scalar | None) -> str | int | bool | None:
     """Return a value as the manifest holds it: floats as ``repr``, everything else as it is."""
     return repr(float(value)) if isinstance(value, float) else value  # float(): numpy's repr names its type
+
+
+def _noise_mark(mark: NoiseMark) -> dict[str, object]:
+    """Return what the initial noise carries, or why it carries nothing although that was asked for."""
+    named: dict[str, object] = {"alg": mark.alg, "version": mark.version, "key_id": mark.key_id}
+    return {**named, "shape": list(mark.shape)} if mark.shape else {**named, "not_applied": mark.why_not}
 
 
 def _given(**values: object) -> dict[str, object]:
