@@ -5,23 +5,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdsafe.core.canonical import canonical_digest
-from sdsafe.core.request import FileDigest, ModelRef
 from sdsafe.errors import GenerationError, RequestError
 from sdsafe.generation.defaults import TINY_DEFAULTS, Defaults, read_defaults
+from sdsafe.generation.hashing import LOCAL, FileHashes, LocalNames, stamp
 from sdsafe.generation.layout import INDEX, Components, config_files, read_components, read_json, select_weights
 from sdsafe.generation.ways import ALL, read_ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sdsafe.core.request import FileDigest, ModelRef
     from sdsafe.generation.hub import Hub
     from sdsafe.generation.layout import Selection
     from sdsafe.generation.tasks import Kind
@@ -32,7 +31,6 @@ TINY = "builtin:tiny"
 _SCENES = "builtin:scenes"
 _LICENSE = "Apache-2.0"
 _HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
-_LOCAL = "local:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,7 @@ class Model:
     def unchanged(self) -> bool:
         """Say whether all files are still those that were hashed."""
         names = (*self.selection.files, *config_files(_listing(self.folder, self.components), self.components))
-        return self.stamps == tuple(_stamp(self.folder / name) for name in names)
+        return self.stamps == tuple(stamp(self.folder / name) for name in names)
 
 
 class Locator:
@@ -74,9 +72,8 @@ class Locator:
     def __init__(self, hub: Hub) -> None:
         """Start knowing no local folder."""
         self._hub = hub
-        self._folders: dict[str, Path] = {}
-        self._digests: dict[tuple[int, ...], str] = {}
-        self._lock = threading.Lock()
+        self._names = LocalNames()
+        self._hashes = FileHashes()
 
     def locate(self, ref: ModelRef) -> Located:
         """Find the model that ``ref`` means, by reading descriptions only.
@@ -125,10 +122,10 @@ class Locator:
     def _hashed(self, ref: ModelRef, folder: Path, components: Components, names: Iterable[str]) -> Model:
         selection = select_weights(tuple(names), components)
         configs = config_files(_listing(folder, components), components)
-        weights = tuple(self._digest(folder, name) for name in selection.files)
-        everything = weights + tuple(self._digest(folder, name) for name in configs)
-        stamps = tuple(_stamp(folder / item.name) for item in everything)
-        on_hub = "/" in ref.repo and not ref.repo.startswith(_LOCAL)
+        weights = tuple(self._hashes.digest(folder, name) for name in selection.files)
+        everything = weights + tuple(self._hashes.digest(folder, name) for name in configs)
+        stamps = tuple(stamp(folder / item.name) for item in everything)
+        on_hub = "/" in ref.repo and not ref.repo.startswith(LOCAL)
         complete = replace(
             ref,
             revision=folder.name if on_hub else _revision(ref, model_digest(everything)),
@@ -139,25 +136,12 @@ class Locator:
         way = read_ways(folder, components)[0]
         return Model(ref=complete, folder=folder, components=components, selection=selection, way=way, stamps=stamps)
 
-    def _digest(self, folder: Path, name: str) -> FileDigest:
-        path = folder / name
-        stamp = _stamp(path)
-        sha256 = self._digests.get(stamp)
-        if sha256 is None:
-            try:
-                with path.open("rb") as stream:
-                    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            except OSError as error:
-                raise GenerationError(f"{name} of the model cannot be read: {error.strerror}") from error
-            self._digests[stamp] = sha256
-        return FileDigest(name=name, size=stamp[2], sha256=sha256)
-
     def _folder(self, repo: str) -> Path | None:
         """Return the local folder that ``repo`` means; None for a hub id."""
         if repo.startswith("builtin:"):
             return _builtin(repo)
-        if repo.startswith(_LOCAL):
-            return self._remembered(repo)
+        if repo.startswith(LOCAL):
+            return self._names.folder(repo)
         try:
             path = Path(repo).expanduser()
             if path.is_dir():
@@ -173,28 +157,10 @@ class Locator:
             hint="Give builtin:tiny, a folder with a model_index.json, or a hub id owner/name[@revision].",
         )
 
-    def _remembered(self, repo: str) -> Path:
-        try:
-            return self._folders[repo]
-        except KeyError:
-            raise RequestError(
-                f"{repo[:200]!r} is a recorded name, and this process does not know its folder",
-                code="model.unknown",
-                hint="Give the folder itself; add the recorded digest to insist on the same files.",
-            ) from None
-
     def _name(self, repo: str, folder: Path) -> str:
-        if repo.startswith(("builtin:", _LOCAL)):
+        if repo.startswith(("builtin:", LOCAL)):
             return repo
-        place = folder.resolve()
-        with self._lock:
-            name, number = f"{_LOCAL}{place.name}", 1
-            # Two folders of one name are told apart by a number here, and by their digests in every record.
-            while self._folders.get(name, place) != place:
-                number += 1
-                name = f"{_LOCAL}{place.name}~{number}"
-            self._folders[name] = place
-        return name
+        return self._names.name(folder)
 
     def _locate_on_hub(self, ref: ModelRef) -> Located:
         match = _HUB_ID.fullmatch(ref.repo)
@@ -271,11 +237,3 @@ def _listing(folder: Path, components: Components) -> tuple[str, ...]:
     """Return the files beside the index and one level down, as paths relative to ``folder``."""
     inside = [folder, *(folder / name for name in components.loaded if (folder / name).is_dir())]
     return tuple(sorted(path.relative_to(folder).as_posix() for each in inside for path in each.iterdir()))
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise GenerationError(f"{path.name} of the model cannot be read: {error.strerror}") from error
-    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
