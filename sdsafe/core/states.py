@@ -106,8 +106,8 @@ class NoiseMark:
 
     alg: str
     version: str
-    key_id: str
-    """Names the key of the mark and says nothing else about it."""
+    key_id: str = ""
+    """Names the key of the mark and says nothing else about it; empty where there is no mark."""
     shape: tuple[int, ...] = ()
     """Of the noise that carries the id of the picture; empty: there is no such mark in it."""
     why_not: str = ""

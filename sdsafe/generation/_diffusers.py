@@ -18,7 +18,7 @@ from sdsafe.core.placement import Offload, Placement
 from sdsafe.core.request import Task
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
-from sdsafe.generation import enlarging, parameters
+from sdsafe.generation import enlarging, marking, parameters
 from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device
 from sdsafe.generation.families import family_of
 from sdsafe.generation.fitting import GIB, bytes_of, fit, is_budget
@@ -26,18 +26,22 @@ from sdsafe.generation.headers import read_weights
 from sdsafe.generation.hub import Hub, silence
 from sdsafe.generation.identity import TINY, Locator, expect
 from sdsafe.generation.schedulers import choose
-from sdsafe.generation.tasks import lay_out
+from sdsafe.generation.tasks import Kind, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import numpy as np
+    import numpy.typing as npt
+
+    from sdsafe.core.pixels import Pixels
     from sdsafe.core.places import Places
     from sdsafe.core.request import GenerationRequest, ModelRef, Size
     from sdsafe.core.states import Admitted
     from sdsafe.generation._engine import Engine, Rendered
     from sdsafe.generation.devices import Device
     from sdsafe.generation.identity import Located, Model
-    from sdsafe.protocols import Watch
+    from sdsafe.protocols import NoiseMarker, Watch
 
 __all__ = ["DiffusersGenerator"]
 
@@ -51,7 +55,7 @@ class DiffusersGenerator:
     Threads may share a generator: images take turns, in the order of asking, and no two models are in memory at once.
     """
 
-    __slots__ = ("__budget", "__device", "__dtype", "__loaded", "__locator", "__threads", "__turns")
+    __slots__ = ("__budget", "__device", "__dtype", "__loaded", "__locator", "__marker", "__threads", "__turns")
 
     def __init__(  # noqa: PLR0913 - one argument per option of the settings
         self,
@@ -80,6 +84,7 @@ class DiffusersGenerator:
         self.__threads = threads
         self.__locator = Locator(Hub(offline=offline, cache=hub_cache))
         self.__loaded: _Loaded | None = None
+        self.__marker: NoiseMarker | None = None
         self.__turns = Turns()
 
     @classmethod
@@ -106,7 +111,7 @@ class DiffusersGenerator:
         """Yield one ``Generated`` per asset id; see ``Generator.generate``."""
         request = admitted.request
         if request.task is Task.UPSCALE:
-            yield enlarging.enlarge(admitted, watch)
+            yield marking.noted(enlarging.enlarge(admitted, watch), self.__marker)
             return
         located = self.__locator.locate(request.model)
         parameters.resolve(request, located)  # for its checks: nothing reaches a model that did not pass them here
@@ -132,10 +137,12 @@ class DiffusersGenerator:
                     scheduler=scheduler,
                     step=step,
                     placement=source.placement,
+                    draw=marking.drawing(self.__marker, asset_id),
                 )
                 del engine  # while others have their turn, nothing here keeps a model in memory
             if index == 0:
                 _warn(rendered)
+                marking.warn(rendered.drawn)
             pixels = canvas.finish(rendered.pixels)
             yield Generated(
                 admitted=admitted,
@@ -144,8 +151,25 @@ class DiffusersGenerator:
                 seed=seed + index,
                 pixels=pixels,
                 pixels_sha256=pixels_sha256(pixels),
-                execution=_execution(source, rendered),
+                execution=_execution(source, rendered, self.__marker),
             )
+
+    def mark_noise(self, marker: NoiseMarker, /) -> None:
+        """Take the initial noise from ``marker``; see ``Invertible.mark_noise``."""
+        self.__marker = marker
+
+    def invert(self, image: Pixels, request: GenerationRequest, /) -> npt.NDArray[np.float32]:
+        """Return the initial noise that leads to ``image``; see ``Invertible.invert``."""
+        located = self.__locator.locate(request.model)
+        resolved = parameters.resolve(marking.backwards(request, image, located), located)
+        size = resolved.size
+        if size is None or image.shape != (size.height, size.width, 3):
+            raise RequestError("the picture does not measure what was asked for", code="request.size")
+        with self.__turns.turn(lambda: None):
+            source = self.__find(located, size)
+            engine = self.__loaded_from(source)
+            arguments = parameters.call_arguments(resolved, engine.pipeline, engine.accepted(Kind.TEXT), size)
+            return engine.invert(arguments, image, source.placement)
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """Refuse to be copied or pickled: a copy would carry the pipe outside."""
@@ -251,7 +275,7 @@ def _warn(rendered: Rendered) -> None:
         _log.warning("memory: %.1f GiB were used, %.1f GiB were allowed", peak.used / GIB, budget / GIB)
 
 
-def _execution(source: _Source, rendered: Rendered) -> Execution:
+def _execution(source: _Source, rendered: Rendered, marker: NoiseMarker | None) -> Execution:
     from sdsafe.generation import _loading
 
     return Execution(
@@ -266,6 +290,7 @@ def _execution(source: _Source, rendered: Rendered) -> Execution:
         encoded=rendered.encoded,
         placement=rendered.placement,
         peak=rendered.peak,
+        noise_mark=marking.said(marker, rendered.drawn),
     )
 
 

@@ -20,7 +20,9 @@ from sdsafe.core.placement import Offload, Placement
 from sdsafe.errors import GenerationError, RequestError
 from sdsafe.generation import _placing
 from sdsafe.generation._encoding import encoded_texts
+from sdsafe.generation._inverting import inverter
 from sdsafe.generation._libraries import diffusers, torch
+from sdsafe.generation._noise import initial_noise
 from sdsafe.generation._output import pixels_of, watch_for_overflow
 from sdsafe.generation._translating import translated
 from sdsafe.generation.schedulers import config_digest
@@ -29,10 +31,14 @@ from sdsafe.generation.tasks import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import numpy as np
+    import numpy.typing as npt
+
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.placement import MemoryPeak
     from sdsafe.core.request import Size
     from sdsafe.core.states import EncodedText
+    from sdsafe.generation._noise import Drawn
     from sdsafe.generation.devices import Device
     from sdsafe.generation.schedulers import SchedulerChoice
     from sdsafe.generation.tasks import Canvas
@@ -57,12 +63,14 @@ class Rendered:
     placement: Placement
     """What could really be set of what was wanted."""
     peak: MemoryPeak | None
+    drawn: Drawn | None = None
+    """What became of noise that was given; None: none was."""
 
 
 class Engine:
     """Owns one pipe. No attribute leads to it; it can be neither copied nor pickled."""
 
-    __slots__ = ("__pipes", "__render", "pipeline")
+    __slots__ = ("__invert", "__pipes", "__render", "pipeline")
 
     def __init__(
         self, pipe: Any, device: Device, offload: Offload | None = Offload.NONE, *, way: Kind = Kind.TEXT
@@ -83,7 +91,9 @@ class Engine:
         self.pipeline: str = type(pipe).__name__
         """Class name."""
         self.__pipes = _pipes(pipe, way)
-        self.__render = _renderer(pipe, self.__pipes, seats)
+        lock = threading.Lock()  # one for all pipes of a model: they share their components
+        self.__render = _renderer(pipe, self.__pipes, seats, lock)
+        self.__invert = inverter(self.__pipes, seats, lock)
 
     def accepted(self, kind: Kind) -> frozenset[str]:
         """Return the names in the call signature of the class that goes this way.
@@ -102,6 +112,7 @@ class Engine:
         scheduler: SchedulerChoice,
         step: Callable[[int, int], None],
         placement: Placement | None = None,
+        draw: Callable[[tuple[int, ...]], npt.NDArray[np.float32]] | None = None,
     ) -> Rendered:
         """Make one image.
 
@@ -113,12 +124,29 @@ class Engine:
             scheduler: Built anew from the pipe's own configuration.
             step: Called after every step; what it raises ends the run, and there is no image.
             placement: Whether this picture is computed in tiles and slices; the offload is the engine's own.
+            draw: Returns the initial noise, where that does not come from the seed.
 
         Raises:
             RequestError: The scheduler does not fit the model.
             GenerationError: Out of memory, NaN or infinity in the output, or anything else that went wrong.
         """
-        return self.__render(arguments, canvas, seed, scheduler, step, placement or Placement())
+        return self.__render(arguments, canvas, seed, scheduler, step, placement or Placement(), draw)
+
+    def invert(
+        self, arguments: Mapping[str, Any], pixels: Pixels, placement: Placement | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the initial noise that leads to ``pixels``, in the shape in which the pipe draws it.
+
+        Args:
+            arguments: As for ``render``; with them the picture would have been made from text.
+            pixels: Of the size that they name.
+            placement: As for ``render``.
+
+        Raises:
+            RequestError: ``request.pipeline``: this cannot be done with the model.
+            GenerationError: Out of memory, or anything else that went wrong.
+        """
+        return self.__invert(arguments, pixels, placement or Placement())
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """Refuse: a copy would be a pipe without its lock."""
@@ -200,9 +228,10 @@ def _pictures(canvas: Canvas) -> dict[str, Any]:
     return {name: Image.fromarray(pixels) for name, pixels in given if pixels is not None}
 
 
-def _renderer(first: Any, pipes: Callable[[Kind], Any], seats: _Seats) -> Callable[..., Rendered]:
-    """Return what runs a pipe. One lock for all pipes of a model: they share their components."""
-    lock = threading.Lock()
+def _renderer(
+    first: Any, pipes: Callable[[Kind], Any], seats: _Seats, lock: threading.Lock
+) -> Callable[..., Rendered]:
+    """Return what runs a pipe."""
     overflow = watch_for_overflow(first)
     own = first.scheduler
 
@@ -213,6 +242,7 @@ def _renderer(first: Any, pipes: Callable[[Kind], Any], seats: _Seats) -> Callab
         choice: SchedulerChoice,
         step: Callable[[int, int], None],
         placement: Placement,
+        draw: Callable[[tuple[int, ...]], npt.NDArray[np.float32]] | None,
     ) -> Rendered:
         pipe, pictures = pipes(canvas.kind), _pictures(canvas)
         with lock:
@@ -224,7 +254,8 @@ def _renderer(first: Any, pipes: Callable[[Kind], Any], seats: _Seats) -> Callab
             scheduler = pipe.scheduler
             given = {**arguments, **pictures, **_fixed(_accepted(pipe), step, canvas.size)}
             try:
-                with translated("run", quiet=True), _inpaintable(pipe, pictures):
+                noise = initial_noise(pipe, draw, canvas.kind, own, arguments)
+                with translated("run", quiet=True), _inpaintable(pipe, pictures), noise as drawn:
                     encoded = encoded_texts(pipe, arguments)  # tokenizers, too, serve one thread at a time
                     output = pipe(**given, generator=torch.Generator("cpu").manual_seed(seed))
             finally:
@@ -239,6 +270,7 @@ def _renderer(first: Any, pipes: Callable[[Kind], Any], seats: _Seats) -> Callab
                 ms=(time.perf_counter() - started) * 1000,
                 placement=arranged,
                 peak=peak(),
+                drawn=drawn,
             )
 
     return render

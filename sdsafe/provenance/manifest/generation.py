@@ -75,8 +75,10 @@ def scalar(value: Scalar | None) -> str | int | bool | None:
 
 def _noise_mark(mark: NoiseMark) -> dict[str, object]:
     """Return what the initial noise carries, or why it carries nothing although that was asked for."""
-    named: dict[str, object] = {"alg": mark.alg, "version": mark.version, "key_id": mark.key_id}
-    return {**named, "shape": list(mark.shape)} if mark.shape else {**named, "not_applied": mark.why_not}
+    named: dict[str, object] = {"alg": mark.alg, "version": mark.version}
+    if not mark.shape:
+        return {**named, "not_applied": mark.why_not}
+    return {**named, "key_id": mark.key_id, "shape": list(mark.shape)}
 
 
 def _given(**values: object) -> dict[str, object]:
