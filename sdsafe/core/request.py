@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sdsafe.core.pixels import Pixels
 
 __all__ = [
+    "ADAPTER_PICTURES",
     "TEXT_FIELDS",
     "AdapterRef",
     "FileDigest",
@@ -34,6 +35,10 @@ Scalar = str | int | float | bool
 
 TEXT_FIELDS = ("prompt", "prompt_2", "prompt_3", "negative_prompt")
 """Every field of a request that reaches a text encoder: each goes through every prompt check."""
+
+
+ADAPTER_PICTURES: Mapping[str, str] = MappingProxyType({"controlnet": "control", "ip-adapter": "reference"})
+"""Kinds of adapters that read a picture, to the role of that picture among the inputs."""
 
 
 class Task(StrEnum):
@@ -103,7 +108,11 @@ class AdapterRef:
     """A LoRA, ControlNet or similar that changes what the base model does."""
 
     kind: str
+    """``lora``, ``controlnet`` or ``ip-adapter``."""
     repo: str
+    """A hub id, or ``local:FOLDER-NAME``."""
+    file: str | None = None
+    """Which file of it, where it has several."""
     weight: float = 1.0
     revision: str | None = None
     digest: str | None = None
@@ -180,6 +189,11 @@ class GenerationRequest:
         """Return ``(field name, text)`` for every text field that was given, in a fixed order."""
         pairs = ((name, getattr(self, name)) for name in TEXT_FIELDS)
         return tuple((name, text) for name, text in pairs if text is not None)
+
+    def roles(self, own: tuple[str, ...]) -> list[str]:
+        """Return the roles that its pictures must have, sorted: those of its task, and those of its adapters."""
+        steering = (ADAPTER_PICTURES[each.kind] for each in self.adapters if each.kind in ADAPTER_PICTURES)
+        return sorted((*own, *steering))
 
 
 def require_plain(request: object) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sdsafe.core.placement import MemoryPeak, Placement
     from sdsafe.core.plans import Plan
     from sdsafe.core.receipts import Receipt
-    from sdsafe.core.request import GenerationRequest, ModelRef, PromptDisclosure
+    from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, PromptDisclosure
     from sdsafe.core.reviews import Opinion
     from sdsafe.core.softbinding import Detection, SoftBinding
 
@@ -134,6 +134,8 @@ class Execution:
     """How the model was laid out over the memory; None: nobody says."""
     peak: MemoryPeak | None = None
     """The memory that was used, where the device says."""
+    adapters: tuple[AdapterRef, ...] = ()
+    """Complete, as ``model`` is."""
     noise_mark: NoiseMark | None = None
     """None: nobody asked for one."""
 

@@ -7,7 +7,7 @@ refused prompt costs milliseconds.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -19,6 +19,7 @@ from sdsafe.core.request import Task
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
 from sdsafe.generation import enlarging, marking, parameters
+from sdsafe.generation.adapters import IP_ADAPTER, AdapterLocator
 from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device
 from sdsafe.generation.families import family_of
 from sdsafe.generation.fitting import GIB, bytes_of, fit, is_budget
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import GenerationRequest, ModelRef, Size
     from sdsafe.core.states import Admitted
     from sdsafe.generation._engine import Engine, Rendered
+    from sdsafe.generation.adapters import Adapter
     from sdsafe.generation.devices import Device
     from sdsafe.generation.identity import Located, Model
     from sdsafe.protocols import NoiseMarker, Watch
@@ -55,7 +57,17 @@ class DiffusersGenerator:
     Threads may share a generator: images take turns, in the order of asking, and no two models are in memory at once.
     """
 
-    __slots__ = ("__budget", "__device", "__dtype", "__loaded", "__locator", "__marker", "__threads", "__turns")
+    __slots__ = (
+        "__adapters",
+        "__budget",
+        "__device",
+        "__dtype",
+        "__loaded",
+        "__locator",
+        "__marker",
+        "__threads",
+        "__turns",
+    )
 
     def __init__(  # noqa: PLR0913 - one argument per option of the settings
         self,
@@ -82,7 +94,9 @@ class DiffusersGenerator:
         self.__dtype = dtype
         self.__budget = bytes_of(vram_budget)
         self.__threads = threads
-        self.__locator = Locator(Hub(offline=offline, cache=hub_cache))
+        hub = Hub(offline=offline, cache=hub_cache)
+        self.__locator = Locator(hub)
+        self.__adapters = AdapterLocator(hub)
         self.__loaded: _Loaded | None = None
         self.__marker: NoiseMarker | None = None
         self.__turns = Turns()
@@ -105,7 +119,8 @@ class DiffusersGenerator:
         """Fill in what the caller left open and validate; see ``Generator.resolve``."""
         if request.task is Task.UPSCALE:
             return enlarging.resolve(request)
-        return parameters.resolve(request, self.__locator.locate(request.model))
+        request = parameters.resolve(request, self.__locator.locate(request.model))
+        return replace(request, adapters=tuple(self.__adapters.locate(each) for each in request.adapters))
 
     def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
         """Yield one ``Generated`` per asset id; see ``Generator.generate``."""
@@ -121,12 +136,14 @@ class DiffusersGenerator:
         canvas = lay_out(request, located.defaults.multiple)
         with self.__turns.turn(lambda: _stop(watch)):  # two threads would hash the same files twice
             source = self.__find(located, canvas.size)
+            adapters = tuple(self.__adapters.identify(each) for each in request.adapters)
+            _require_seat(source.placement, adapters)
         scheduler = choose(name, located.defaults.own_scheduler)
         for index, asset_id in enumerate(admitted.asset_ids):
             step = _follow(watch, index)
             # Held for one image, not for the request: whoever reads slowly must not keep others waiting, nor himself.
             with self.__turns.turn(lambda: _stop(watch)):
-                engine = self.__loaded_from(source)
+                engine = self.__fitted(source, adapters)
                 arguments = parameters.call_arguments(
                     request, engine.pipeline, engine.accepted(canvas.kind), canvas.size
                 )
@@ -151,7 +168,7 @@ class DiffusersGenerator:
                 seed=seed + index,
                 pixels=pixels,
                 pixels_sha256=pixels_sha256(pixels),
-                execution=_execution(source, rendered, self.__marker),
+                execution=_execution(source, rendered, adapters, self.__marker),
             )
 
     def mark_noise(self, marker: NoiseMarker, /) -> None:
@@ -192,6 +209,16 @@ class DiffusersGenerator:
         if not chosen.fits:
             _log.warning("memory: %s", chosen.placement.reason)
         return _Source(ref=model.ref, device=device, dtype=chosen.dtype, placement=chosen.placement, model=model)
+
+    def __fitted(self, source: _Source, adapters: tuple[Adapter, ...]) -> Engine:
+        """Return the engine of ``source`` with exactly these adapters; one that was spoiled is dropped."""
+        engine = self.__loaded_from(source)
+        try:
+            engine.fit(adapters)
+        finally:
+            if engine.spoiled():
+                self.__loaded = None
+        return engine
 
     def __loaded_from(self, source: _Source) -> Engine:
         """Return the engine of ``source``, loading it unless the very same files are loaded in the same way."""
@@ -275,7 +302,20 @@ def _warn(rendered: Rendered) -> None:
         _log.warning("memory: %.1f GiB were used, %.1f GiB were allowed", peak.used / GIB, budget / GIB)
 
 
-def _execution(source: _Source, rendered: Rendered, marker: NoiseMarker | None) -> Execution:
+def _require_seat(placement: Placement, adapters: tuple[Adapter, ...]) -> None:
+    """Refuse what adapters cannot be fitted onto: weights that wait elsewhere, attention that runs in slices."""
+    sliced = placement.attention_slicing and any(each.ref.kind == IP_ADAPTER for each in adapters)
+    if adapters and (placement.offload is not Offload.NONE or sliced):
+        raise RequestError(
+            "adapters cannot be fitted onto a model that is laid out in parts to save memory",
+            code="request.adapter",
+            hint="Use a larger --vram-budget or --dtype float16, or leave the adapters out.",
+        )
+
+
+def _execution(
+    source: _Source, rendered: Rendered, adapters: tuple[Adapter, ...], marker: NoiseMarker | None
+) -> Execution:
     from sdsafe.generation import _loading
 
     return Execution(
@@ -290,6 +330,7 @@ def _execution(source: _Source, rendered: Rendered, marker: NoiseMarker | None) 
         encoded=rendered.encoded,
         placement=rendered.placement,
         peak=rendered.peak,
+        adapters=tuple(each.ref for each in adapters),
         noise_mark=marking.said(marker, rendered.drawn),
     )
 

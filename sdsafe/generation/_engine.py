@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from PIL import Image
@@ -19,6 +20,7 @@ from PIL import Image
 from sdsafe.core.placement import Offload, Placement
 from sdsafe.errors import GenerationError, RequestError
 from sdsafe.generation import _placing
+from sdsafe.generation._adapting import Adapting
 from sdsafe.generation._encoding import encoded_texts
 from sdsafe.generation._inverting import inverter
 from sdsafe.generation._libraries import diffusers, torch
@@ -39,11 +41,19 @@ if TYPE_CHECKING:
     from sdsafe.core.request import Size
     from sdsafe.core.states import EncodedText
     from sdsafe.generation._noise import Drawn
+    from sdsafe.generation.adapters import Adapter
     from sdsafe.generation.devices import Device
     from sdsafe.generation.schedulers import SchedulerChoice
     from sdsafe.generation.tasks import Canvas
 
-__all__ = ["Engine", "Rendered", "Step"]
+__all__ = ["MAKERS", "Engine", "Rendered", "Step"]
+
+MAKERS = {
+    Kind.TEXT: diffusers.AutoPipelineForText2Image,
+    Kind.IMAGE: diffusers.AutoPipelineForImage2Image,
+    Kind.INPAINTING: diffusers.AutoPipelineForInpainting,
+}
+"""What finds the class of each way, from the class of a model."""
 
 Step = "Callable[[int, int], None]"
 """Told the step and the total, both from 1; stops the run by raising."""
@@ -70,7 +80,7 @@ class Rendered:
 class Engine:
     """Owns one pipe. No attribute leads to it; it can be neither copied nor pickled."""
 
-    __slots__ = ("__invert", "__pipes", "__render", "pipeline")
+    __slots__ = ("__accepted", "__fit", "__invert", "__render", "__spoiled", "pipeline")
 
     def __init__(
         self, pipe: Any, device: Device, offload: Offload | None = Offload.NONE, *, way: Kind = Kind.TEXT
@@ -90,10 +100,12 @@ class Engine:
         seats.seat(pipe)
         self.pipeline: str = type(pipe).__name__
         """Class name."""
-        self.__pipes = _pipes(pipe, way)
+        pipes = _pipes(pipe, way)
+        adapting = Adapting(pipe, partial(_steered, pipe))
+        self.__fit, self.__spoiled, self.__accepted = _fitter(pipes, adapting)
         lock = threading.Lock()  # one for all pipes of a model: they share their components
-        self.__render = _renderer(pipe, self.__pipes, seats, lock)
-        self.__invert = inverter(self.__pipes, seats, lock)
+        self.__render = _renderer(pipe, pipes, seats, adapting, lock)
+        self.__invert = inverter(pipes, seats, lock)
 
     def accepted(self, kind: Kind) -> frozenset[str]:
         """Return the names in the call signature of the class that goes this way.
@@ -101,7 +113,20 @@ class Engine:
         Raises:
             RequestError: The model has no class for it.
         """
-        return _accepted(self.__pipes(kind))
+        return self.__accepted(kind)
+
+    def spoiled(self) -> bool:
+        """Say whether it must not be used any more."""
+        return self.__spoiled()
+
+    def fit(self, adapters: tuple[Adapter, ...]) -> None:
+        """Make sure that exactly these adapters are fitted onto the model.
+
+        Raises:
+            RequestError: One does not fit the model.
+            GenerationError: One cannot be read, or taken off.
+        """
+        self.__fit(adapters)
 
     def render(  # noqa: PLR0913 - one picture needs all of it
         self,
@@ -185,51 +210,81 @@ def _set_aside(pipe: Any) -> None:
 
 def _pipes(pipe: Any, way: Kind) -> Callable[[Kind], Any]:
     """Return what gives the pipe of each kind: made of the very components of ``pipe``, once."""
-    makers = {
-        Kind.IMAGE: diffusers.AutoPipelineForImage2Image,
-        Kind.INPAINTING: diffusers.AutoPipelineForInpainting,
-    }
     made = {way: pipe}
     making = threading.Lock()
 
     def of(kind: Kind) -> Any:
         with making:
             if kind not in made:
-                made[kind] = _derived(pipe, makers[kind], kind)
+                made[kind] = _derived(pipe, kind)
             return made[kind]
 
     return of
 
 
-def _derived(pipe: Any, maker: Any, kind: Kind) -> Any:
+def _steered(pipe: Any, kind: Kind, net: Any) -> Any:
+    """Return the pipe of a kind that a ControlNet steers, made of the components of ``pipe``."""
+    steered = _derived(pipe, kind, controlnet=net)
+    if kind is not Kind.TEXT and not {"image", "control_image"} <= _accepted(steered):
+        raise _no_class(pipe, kind)  # it has other ideas of what goes in
+    return steered
+
+
+def _derived(pipe: Any, kind: Kind, **components: Any) -> Any:
     known = inspect.signature(type(pipe).__init__).parameters
     switches = {name: False for name in ("requires_safety_checker", "add_watermarker") if name in known}
     try:
         with translated("prepared for pictures that go in"):
-            derived = maker.from_pipe(pipe, **switches)
+            derived = MAKERS[kind].from_pipe(pipe, **switches, **components)
     except GenerationError as error:
         if "AutoPipeline can't find" not in str(error.__cause__):
             raise
-        raise RequestError(
-            f"{type(pipe).__name__} has no class for {kind.value} in the installed diffusers",
-            code="request.task",
-            hint="Choose a model of another family, such as Stable Diffusion XL.",
-        ) from error
+        raise _no_class(pipe, kind) from error
     _set_aside(derived)
     return derived
+
+
+def _no_class(pipe: Any, kind: Kind) -> RequestError:
+    return RequestError(
+        f"{type(pipe).__name__} has no class for {kind.value} with such pictures in the installed diffusers",
+        code="request.task",
+        hint="Choose a model of another family, such as Stable Diffusion XL.",
+    )
+
+
+def _fitter(
+    pipes: Callable[[Kind], Any], adapting: Adapting
+) -> tuple[Callable[[tuple[Adapter, ...]], None], Callable[[], bool], Callable[[Kind], frozenset[str]]]:
+    """Return what fits adapters, what says whether that failed for good, and what tells what a pipe then takes."""
+
+    def fit(adapters: tuple[Adapter, ...]) -> None:
+        adapting.fit(adapters)
+
+    def spoiled() -> bool:
+        return adapting.spoiled
+
+    def accepted(kind: Kind) -> frozenset[str]:
+        return _accepted(adapting.pipe(kind, pipes(kind)))
+
+    return fit, spoiled, accepted
 
 
 def _accepted(pipe: Any) -> frozenset[str]:
     return frozenset(inspect.signature(type(pipe).__call__).parameters) - {"self"}
 
 
-def _pictures(canvas: Canvas) -> dict[str, Any]:
-    given = (("image", canvas.image), ("mask_image", canvas.mask))
+def _pictures(canvas: Canvas, accepted: frozenset[str]) -> dict[str, Any]:
+    given = (
+        ("image", canvas.image),
+        ("mask_image", canvas.mask),
+        ("control_image" if "control_image" in accepted else "image", canvas.control),
+        ("ip_adapter_image", canvas.reference),
+    )
     return {name: Image.fromarray(pixels) for name, pixels in given if pixels is not None}
 
 
 def _renderer(
-    first: Any, pipes: Callable[[Kind], Any], seats: _Seats, lock: threading.Lock
+    first: Any, pipes: Callable[[Kind], Any], seats: _Seats, adapting: Adapting, lock: threading.Lock
 ) -> Callable[..., Rendered]:
     """Return what runs a pipe."""
     overflow = watch_for_overflow(first)
@@ -244,18 +299,24 @@ def _renderer(
         placement: Placement,
         draw: Callable[[tuple[int, ...]], npt.NDArray[np.float32]] | None,
     ) -> Rendered:
-        pipe, pictures = pipes(canvas.kind), _pictures(canvas)
         with lock:
+            pipe = adapting.pipe(canvas.kind, pipes(canvas.kind))
+            pictures = _pictures(canvas, _accepted(pipe))
             started, peak = time.perf_counter(), _placing.meter(seats.device)
             seats.seat(pipe)
             arranged = seats.arrange(pipe, placement)
             overflow.clear()
             pipe.scheduler = _scheduler(own, choice)
             scheduler = pipe.scheduler
-            given = {**arguments, **pictures, **_fixed(_accepted(pipe), step, canvas.size)}
+            given = {**arguments, **pictures, **adapting.arguments(), **_fixed(_accepted(pipe), step, canvas.size)}
             try:
                 noise = initial_noise(pipe, draw, canvas.kind, own, arguments)
-                with translated("run", quiet=True), _inpaintable(pipe, pictures), noise as drawn:
+                with (
+                    translated("run", quiet=True),
+                    _inpaintable(pipe, pictures),
+                    adapting.running(pipe),
+                    noise as drawn,
+                ):
                     encoded = encoded_texts(pipe, arguments)  # tokenizers, too, serve one thread at a time
                     output = pipe(**given, generator=torch.Generator("cpu").manual_seed(seed))
             finally:

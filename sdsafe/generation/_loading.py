@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sdsafe._internal.versions import version
 from sdsafe.core.placement import Offload
 from sdsafe.errors import GenerationError, RequestError
-from sdsafe.generation._engine import Engine
+from sdsafe.generation._engine import MAKERS, Engine
 from sdsafe.generation._libraries import diffusers, torch
 from sdsafe.generation._translating import translated
 from sdsafe.generation.devices import Probe
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["libraries", "load", "load_tiny", "probe", "set_threads", "threads", "tiny_ref"]
 
 _STRICT = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
-
-_MAKERS: Mapping[Kind, Any] = {
-    Kind.TEXT: diffusers.AutoPipelineForText2Image,
-    Kind.IMAGE: diffusers.AutoPipelineForImage2Image,
-    Kind.INPAINTING: diffusers.AutoPipelineForInpainting,
-}
 
 _LIBRARIES = ("accelerate", "diffusers", "numpy", "safetensors", "torch", "transformers")
 
@@ -66,7 +60,7 @@ def load(model: Model, *, dtype: str, device: Device, offload: Offload = Offload
 
 def _opened(model: Model, arguments: Mapping[str, Any]) -> Any:
     """Load the class that diffusers maps the model's own to, for the way that it is loaded for; else its own."""
-    maker, name = _MAKERS.get(model.way), model.components.pipeline
+    maker, name = MAKERS.get(model.way), model.components.pipeline
     try:
         if maker is not None:
             return maker.from_pretrained(str(model.folder), **arguments)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdsafe.core.request import Size, Task
 from sdsafe.errors import RequestError
+from sdsafe.generation.adapters import check_adapters
 from sdsafe.generation.families import check_parameters, family_of, is_ours, lacks
 from sdsafe.generation.schedulers import choose
 from sdsafe.generation.tasks import resolve_pictures
@@ -46,7 +47,7 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
         RequestError: An argument is unknown, out of range or not allowed for this model's family.
     """
     family, defaults = family_of(located.pipeline), located.defaults
-    _check_adapters(request)
+    check_adapters(request)
     _check_texts(request, family)
     require_way(request.task, located.ways, located.pipeline)
     request = resolve_pictures(request, lacks(located.pipeline))
@@ -131,15 +132,6 @@ def check_text(name: str, text: object) -> None:
             f"{name} is too long: {size} bytes, at most {MAX_TEXT_BYTES}",
             code="request.text",
             hint="Text encoders read a few hundred words at most.",
-        )
-
-
-def _check_adapters(request: GenerationRequest) -> None:
-    if request.adapters:
-        raise RequestError(
-            "adapters (LoRA, ControlNet) cannot be loaded by this generator",
-            code="request.adapter",
-            hint="Merge the adapter into a model folder, or leave it out.",
         )
 
 

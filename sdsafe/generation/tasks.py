@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sdsafe._internal import images
 from sdsafe.core.pixels import is_pixels
-from sdsafe.core.request import InputImage, Size, Task
+from sdsafe.core.request import ADAPTER_PICTURES, InputImage, Size, Task
 from sdsafe.errors import RequestError
 
 if TYPE_CHECKING:
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.request import GenerationRequest, Scalar
 
-__all__ = ["IMAGE", "MASK", "PADS", "Canvas", "Kind", "kind_of", "lay_out", "resolve_pictures"]
+__all__ = ["CONTROL", "IMAGE", "MASK", "PADS", "REFERENCE", "Canvas", "Kind", "kind_of", "lay_out", "resolve_pictures"]
 
 IMAGE, MASK = "image", "mask"
 """Roles of input pictures."""
+
+CONTROL, REFERENCE = ADAPTER_PICTURES["controlnet"], ADAPTER_PICTURES["ip-adapter"]
+"""Roles of pictures that adapters read."""
 
 PADS = ("pad_left", "pad_top", "pad_right", "pad_bottom")
 """Parameters of outpainting: how many pixels to add at each side."""
@@ -97,7 +100,7 @@ def resolve_pictures(request: GenerationRequest, without: Collection[str] = ()) 
     _require_roles(request, shape)
     filled = {name: value for name, value in shape.defaults.items() if name not in without}
     parameters = {**filled, **request.parameters}
-    if not shape.roles:
+    if not shape.roles:  # nothing that the result is made of
         return replace(request, parameters=parameters)
     picture = _size_of(_picture(request, IMAGE))
     if MASK in shape.roles:
@@ -119,6 +122,10 @@ class Canvas:
     """(H, W) ``uint8``: 255 where the model paints, 0 elsewhere."""
     kept: Pixels | None = None
     """Its pixels outside the mask stand in the finished picture as they are; None puts nothing back."""
+    control: Pixels | None = None
+    """What a ControlNet reads, of ``size``."""
+    reference: Pixels | None = None
+    """What an IP-adapter reads, of any size."""
 
     def finish(self, made: Pixels) -> Pixels:
         """Cut what the model made to the size of the result, and put back what it was not asked to change.
@@ -144,16 +151,21 @@ def lay_out(request: GenerationRequest, multiple: int) -> Canvas:
     if size is None:
         raise RequestError("the request is not resolved: size is open", code="request.size")
     kind = kind_of(request.task)
+    steering: dict[str, Pixels] = {
+        role: each.pixels for each in request.inputs if (role := each.role) in {CONTROL, REFERENCE}
+    }
+    if CONTROL in steering:
+        steering[CONTROL] = _padded(images.resize(steering[CONTROL], size.width, size.height), multiple)
     if kind is Kind.TEXT:
-        return Canvas(kind=kind, size=size, result=size)
+        return Canvas(kind=kind, size=size, result=size, **steering)
     pixels = _picture(request, IMAGE).pixels
     if kind is Kind.IMAGE:
         image = _padded(images.resize(pixels, size.width, size.height), multiple)
-        return Canvas(kind=kind, size=_size(image), result=size, image=image)
+        return Canvas(kind=kind, size=_size(image), result=size, image=image, **steering)
     kept, selected = _with_mask(request, pixels)
     image, mask = _padded(kept, multiple), _padded(np.where(selected, np.uint8(255), np.uint8(0)), multiple, edge=False)
     back = kept if request.parameters.get("paste_back") else None
-    return Canvas(kind=kind, size=_size(image), result=size, image=image, mask=mask, kept=back)
+    return Canvas(kind=kind, size=_size(image), result=size, image=image, mask=mask, kept=back, **steering)
 
 
 def _shape(task: Task) -> _Shape:
@@ -168,9 +180,9 @@ def _shape(task: Task) -> _Shape:
 
 
 def _require_roles(request: GenerationRequest, shape: _Shape) -> None:
-    given = sorted(each.role for each in request.inputs)
-    if given != sorted(shape.roles):
-        wanted = " and ".join(f"one picture with the role {role}" for role in shape.roles) or "no input pictures"
+    given, roles = sorted(each.role for each in request.inputs), request.roles(shape.roles)
+    if given != roles:
+        wanted = " and ".join(f"one picture with the role {role}" for role in roles) or "no input pictures"
         raise RequestError(
             f"the task {request.task.value!r} takes {wanted}, found {', '.join(given) or 'none'}",
             code="request.input",
