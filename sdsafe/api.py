@@ -11,6 +11,7 @@ from sdsafe._internal import atomic, images, wav
 from sdsafe.core.states import Asset
 from sdsafe.core.trust import ListKind, Require, TrustPolicy
 from sdsafe.errors import AssetError, ConfigurationError, PluginError
+from sdsafe.protocols import Invertible
 from sdsafe.settings import Settings
 from sdsafe.verification import Validator
 
@@ -148,6 +149,13 @@ def open_generator(settings: Settings, *, offline: bool | None = None) -> Genera
     if settings.vram_budget is not None:
         runtime["vram_budget"] = settings.vram_budget
     generator: Generator = _plugin("generators", settings.generator, settings, runtime)
+    if settings.noise_marker:
+        if not isinstance(generator, Invertible):
+            raise PluginError(
+                f"the generator {settings.generator!r} cannot begin with the noise of {settings.noise_marker!r}",
+                hint="Leave `noise_marker` out of the settings, or use a generator that offers mark_noise and invert.",
+            )
+        generator.mark_noise(_plugin("noise_markers", settings.noise_marker, settings))
     return generator
 
 

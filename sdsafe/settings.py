@@ -144,6 +144,7 @@ def _file(path: Path) -> dict[str, object]:
 _VARIABLES = {
     "SDSAFE_MODEL": "model",
     "SDSAFE_SIGNER": "signer",
+    "SDSAFE_NOISE_MARKER": "noise_marker",
     "SDSAFE_DEVICE": "device",
     "SDSAFE_DTYPE": "dtype",
     "SDSAFE_VRAM_BUDGET": "vram_budget",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
+from sdsafe_cli.noise import NoiseOptions, detect_noise, noise_options
 from sdsafe_cli.options import force_option, json_option
 from sdsafe_cli.render import emit_json, message, table
 
@@ -63,9 +64,15 @@ def embed(  # noqa: PLR0913 - options
 
 @command.command("detect")
 @click.argument("file", type=_FILE)
+@click.option("--noise", is_flag=True, help="Read the mark in the noise that FILE was made of; needs its model.")
+@noise_options
 @json_option
-def detect(*, file: Path, as_json: bool) -> int:
+def detect(*, file: Path, noise: bool, as_json: bool, **given: Unpack[NoiseOptions]) -> int:
     """Read the mark of FILE. Exit 5: none reads, which says nothing about where the picture comes from."""
+    if noise:
+        return detect_noise(_pixels(file), given, as_json=as_json)
+    if any(given.values()):
+        raise click.UsageError("--model, --prompt, --id, --size and --steps are for --noise")
     marker, pixels = _marker(), _pixels(file)
     marker.check_legible(pixels.shape[1], pixels.shape[0])
     (found,) = marker.detect([pixels])

@@ -44,6 +44,7 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         "size": {"width": width, "height": height},
         "seed": generated.seed,
         **_asked(admitted.request, full=full),
+        **_fitted(generated.execution),
         **_ran(generated.execution),
         "prompt": _prompt(generated),
         "policies": [_policy(ref) for ref in cleared.judgement.policy],
@@ -78,7 +79,11 @@ def _noise_mark(mark: NoiseMark) -> dict[str, object]:
     named: dict[str, object] = {"alg": mark.alg, "version": mark.version}
     if not mark.shape:
         return {**named, "not_applied": mark.why_not}
-    return {**named, "key_id": mark.key_id, "shape": list(mark.shape)}
+    return {
+        **named,
+        "key_id": mark.key_id,
+        "shape": "x".join(map(str, mark.shape)),
+    }  # no list: those come back as base64
 
 
 def _given(**values: object) -> dict[str, object]:
@@ -100,9 +105,11 @@ def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
         asked["parameters_withheld"] = withheld
     if request.inputs:
         asked["inputs"] = [_input(each) for each in request.inputs]
-    if request.adapters:
-        asked["adapters"] = [_adapter(each) for each in request.adapters]
     return asked
+
+
+def _fitted(execution: Execution) -> dict[str, object]:
+    return {"adapters": [_adapter(each) for each in execution.adapters]} if execution.adapters else {}
 
 
 def _ran(execution: Execution) -> dict[str, object]:
@@ -170,6 +177,7 @@ def _adapter(adapter: AdapterRef) -> dict[str, object]:
     return _given(
         kind=adapter.kind,
         id=adapter.repo,
+        file=adapter.file,
         weight=scalar(adapter.weight),
         revision=adapter.revision,
         digest=adapter.digest,
