@@ -27,7 +27,7 @@ def as_input(asset: Asset, role: str) -> InputImage:
 
     Args:
         asset: File bytes; its name is left behind.
-        role: ``image`` or ``mask``.
+        role: ``image``, ``mask``, ``control`` or ``reference``.
 
     Raises:
         AssetError: It does not decode.

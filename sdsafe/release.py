@@ -94,7 +94,11 @@ def public(generated: Generated, licences: LicenceGate) -> Generated:
     )
     return replace(
         generated,
-        execution=replace(execution, model=licences.public(execution.model)),
+        execution=replace(
+            execution,
+            model=licences.public(execution.model),
+            adapters=tuple(licences.public_adapter(each) for each in execution.adapters),
+        ),
         admitted=replace(admitted, request=request),
     )
 

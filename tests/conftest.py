@@ -12,7 +12,7 @@ import pytest
 from sdsafe._internal.locations import default_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sdsafe.settings import Settings
     from sdsafe.testing.authority import Authority
@@ -239,3 +239,82 @@ def chroma(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("chroma") / "tiny-chroma"
     pipe.save_pretrained(folder)
     return str(folder)
+
+
+# Adapters with random weights that fit ``tiny_folder``.
+
+
+def _save_lora(path: Path, model: Path, seed: int) -> str:
+    """Write a LoRA for every query and value projection of the U-Net in ``model``."""
+    import safetensors.torch
+    import torch
+
+    torch.manual_seed(seed)
+    weights = safetensors.torch.load_file(model / "unet" / "diffusion_pytorch_model.safetensors")
+    tensors = {}
+    for name, each in weights.items():
+        if name.endswith(("to_q.weight", "to_v.weight")):
+            layer = "unet." + name.removesuffix(".weight")
+            tensors[f"{layer}.lora_A.weight"] = torch.randn(2, each.shape[1])
+            tensors[f"{layer}.lora_B.weight"] = torch.randn(each.shape[0], 2)
+    path.parent.mkdir(exist_ok=True)
+    safetensors.torch.save_file(tensors, path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def lora(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
+    return _save_lora(tmp_path_factory.mktemp("lora") / "sketch" / "sketch.safetensors", tiny_folder, 1)
+
+
+@pytest.fixture(scope="session")
+def controlnet(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
+    import torch
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    torch.manual_seed(2)
+    unet = UNet2DConditionModel.from_pretrained(tiny_folder / "unet")
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 16, 16))
+    for each in net.parameters():  # a new one is made of zeros at its ends, so that it does nothing
+        if not each.any():
+            torch.nn.init.normal_(each, std=0.3)
+    folder = tmp_path_factory.mktemp("controlnet") / "edges"
+    net.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def ip_adapter(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
+    """An IP-adapter as its makers publish it: one file, and the image encoder in a folder beside it."""
+    import safetensors.torch
+    import torch
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(4)
+    unet = UNet2DConditionModel.from_pretrained(tiny_folder / "unet")
+    width, number, tensors = unet.config.cross_attention_dim, 4, {}
+    tensors["image_proj.proj.weight"] = torch.randn(number * width, 16)
+    tensors["image_proj.proj.bias"] = torch.randn(number * width)
+    tensors["image_proj.norm.weight"], tensors["image_proj.norm.bias"] = torch.ones(width), torch.zeros(width)
+    cross = [name for name in unet.attn_processors if "attn2" in name]
+    for place, name in enumerate(cross):
+        layer = unet.get_submodule(name.removesuffix(".processor"))
+        for part in ("to_k_ip", "to_v_ip"):
+            tensors[f"ip_adapter.{2 * place + 1}.{part}.weight"] = torch.randn(layer.to_k.weight.shape)
+    folder = tmp_path_factory.mktemp("ip") / "style"
+    folder.mkdir()
+    safetensors.torch.save_file(tensors, folder / "ip-adapter_tiny.safetensors")
+    CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=16, intermediate_size=32, projection_dim=16, num_hidden_layers=1, num_attention_heads=2,
+            image_size=32, patch_size=8,
+        )
+    ).save_pretrained(folder / "image_encoder")  # fmt: skip
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def save_lora() -> Callable[[Path, Path, int], str]:
+    """Return what writes a LoRA for a model folder, from a seed."""
+    return _save_lora

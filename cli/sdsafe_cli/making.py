@@ -12,6 +12,7 @@ import click
 from sdsafe.generation.devices import DTYPES
 from sdsafe.generation.fitting import MAX_BUDGET_GIB
 from sdsafe_cli._errors import Exit
+from sdsafe_cli.adapters import adapter_options, adapters_of
 from sdsafe_cli.context import interactive, settings_from
 from sdsafe_cli.options import disclosure_option, force_option, json_option, policy_option
 from sdsafe_cli.render import emit_json, message, plain
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from sdsafe.core.request import GenerationRequest, InputImage, Scalar, Size, Task
+    from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, Scalar, Size, Task
     from sdsafe.core.states import Outcome, Recorded, Refused
     from sdsafe.pipeline import Pipeline
 
 __all__ = [
+    "NO_MODEL",
     "PICTURE",
     "Choices",
     "Model",
@@ -64,6 +66,31 @@ class Model(TypedDict):
     device: str | None
     dtype: str | None
     vram_budget: float | None
+    lora: tuple[AdapterRef, ...]
+    controlnet: AdapterRef | None
+    control_image: Path | None
+    ip_adapter: AdapterRef | None
+    ip_adapter_image: Path | None
+
+
+NO_MODEL = Model(
+    count=1,
+    seed=None,
+    model=None,
+    steps=None,
+    guidance=None,
+    scheduler=None,
+    negative_prompt=None,
+    device=None,
+    dtype=None,
+    vram_budget=None,
+    lora=(),
+    controlnet=None,
+    control_image=None,
+    ip_adapter=None,
+    ip_adapter_image=None,
+)
+"""What a command without those options passes on."""
 
 
 class Choices(Output, Model):
@@ -88,6 +115,7 @@ _MODEL = (
         type=click.FloatRange(0, MAX_BUDGET_GIB, min_open=True),
         help="Memory that the model may use: it is laid out to fit.",
     ),
+    *adapter_options,
 )
 
 _OUTPUT = (
@@ -165,6 +193,7 @@ def make(  # noqa: PLR0913 - what differs between the commands
 
     targets = _targets(given["output"], given["count"], force=given["force"])
     DeclaredUse(use=given["use"])  # a use that does not exist is a mistake of the command line, not of the settings
+    adapters, steering = adapters_of(given)
     settings = settings_from(
         policy=given["policy"],
         device=given["device"],
@@ -185,7 +214,8 @@ def make(  # noqa: PLR0913 - what differs between the commands
         steps=given["steps"],
         guidance=given["guidance"],
         scheduler=given["scheduler"],
-        inputs=inputs,
+        adapters=adapters,
+        inputs=(*inputs, *steering),
         intended_use=settings.intended_use,
         attestations=given["attest"],
         parameters={name: value for name, value in (parameters or {}).items() if value is not None},

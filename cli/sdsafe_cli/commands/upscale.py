@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli.making import Choices, Output, input_argument, make, output_options, read_inputs
+from sdsafe_cli.making import NO_MODEL, Choices, Output, input_argument, make, output_options, read_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,17 +25,5 @@ def command(*, source: Path, scale: int, **given: Unpack[Output]) -> None:
     """
     from sdsafe.core.request import Task
 
-    without_model = Choices(
-        **given,
-        count=1,
-        seed=None,
-        model="builtin:lanczos",
-        steps=None,
-        guidance=None,
-        scheduler=None,
-        negative_prompt=None,
-        device=None,
-        dtype=None,
-        vram_budget=None,
-    )
+    without_model: Choices = {**NO_MODEL, **given, "model": "builtin:lanczos"}
     make(Task.UPSCALE, "", without_model, inputs=read_inputs(source), parameters={"scale": scale})

@@ -87,4 +87,4 @@ class LicenceGate:
         record = self._registry.find(adapter).record
         if record is None or record.visibility == "public":
             return adapter
-        return replace(adapter, repo=f"private:{record.alias}", revision=None, digest=None)
+        return replace(adapter, repo=f"private:{record.alias}", file=None, revision=None, digest=None)

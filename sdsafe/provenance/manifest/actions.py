@@ -8,6 +8,7 @@
 | outpaint | created (composite), placed | ``componentOf`` |
 | upscale | opened, resized; no model takes part | ``parentOf`` |
 
+Pictures that adapters read (control, reference) are ``inputTo``, as the adapters are.
 What policy demanded (edited) and the mark (watermarked) follow in every case.
 """
 
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.request import GenerationRequest, InputImage
-    from sdsafe.core.states import Encoded
+    from sdsafe.core.states import Encoded, Execution
 
-__all__ = ["TASKS", "actions", "names_model", "names_prompt", "pictures", "require_known"]
+__all__ = ["TASKS", "actions", "adapter_labels", "names_model", "names_prompt", "pictures", "require_known"]
 
 _MODEL, _PROMPT, _IMAGE, _MASK = "model", "prompt", "image", "mask"  # labels of ingredients and roles of inputs
 
@@ -39,6 +40,7 @@ TASKS = frozenset({Task.GENERATE, Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.
 """Tasks whose actions are known."""
 
 _ROLES: Mapping[Task, tuple[str, ...]] = {Task.GENERATE: (), Task.INPAINT: (_IMAGE, _MASK)}
+_STEERING = {"control": "control picture", "reference": "reference picture"}  # what adapters read
 _SELECTED = 128  # from this brightness on a mask is painted; as generation has it
 
 
@@ -52,6 +54,11 @@ def names_prompt(request: GenerationRequest, mode: PromptDisclosure) -> bool:
     return mode is not PromptDisclosure.OMIT and names_model(request) and bool(request.prompt)
 
 
+def adapter_labels(execution: Execution) -> tuple[str, ...]:
+    """Return the labels of the ingredients that stand for adapters, in their order."""
+    return tuple(f"adapter-{number}" for number in range(1, len(execution.adapters) + 1))
+
+
 def require_known(request: GenerationRequest) -> None:
     """Refuse a task whose actions nobody has defined: "created" of an edited picture would be a false statement.
 
@@ -59,7 +66,7 @@ def require_known(request: GenerationRequest) -> None:
         ManifestError: ``manifest.task``.
     """
     roles = sorted(each.role for each in request.inputs)
-    if request.task not in TASKS or roles != sorted(_ROLES.get(request.task, (_IMAGE,))):
+    if request.task not in TASKS or roles != request.roles(_ROLES.get(request.task, (_IMAGE,))):
         raise ManifestError(
             f"no manifest is defined for the task {request.task.value!r} with {len(request.inputs)} inputs",
             code="manifest.task",
@@ -70,16 +77,16 @@ def require_known(request: GenerationRequest) -> None:
 def pictures(request: GenerationRequest) -> tuple[Ingredient, ...]:
     """Return the pictures that went in, the one that the task starts from first; their manifests are carried on.
 
-    The mask is ``inputTo``: it went in, and nothing of it is seen.
+    All others are ``inputTo``: they went in, and nothing of them is seen.
     """
-    relations = {_IMAGE: "componentOf" if request.task is Task.OUTPAINT else "parentOf", _MASK: "inputTo"}
-    titles = {_IMAGE: "input picture", _MASK: "mask"}
+    relations = {_IMAGE: "componentOf" if request.task is Task.OUTPAINT else "parentOf"}
+    titles = {_IMAGE: "input picture", _MASK: "mask", **_STEERING}
     return tuple(
         Ingredient(
-            description={"label": role, "title": titles[role], "relationship": relations[role]},
+            description={"label": role, "title": title, "relationship": relations.get(role, "inputTo")},
             **_file_of(each),
         )
-        for role in (_IMAGE, _MASK)
+        for role, title in titles.items()
         for each in request.inputs
         if each.role == role
     )
@@ -158,6 +165,8 @@ def _parameters(encoded: Encoded) -> dict[str, object]:
         *([_MODEL] if names_model(request) else []),
         *([_PROMPT] if names_prompt(request, opening.mode) else []),
         *([_MASK] if request.task is Task.INPAINT else []),
+        *adapter_labels(generated.execution),
+        *(role for role in _STEERING if any(each.role == role for each in request.inputs)),
     ]
     stated = {labels.PARAMETER_PREFIX + name: value for name, value in known.items() if value is not None}
     return {**({"ingredientIds": went_in} if went_in else {}), **stated}

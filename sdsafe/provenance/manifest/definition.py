@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 
 from sdsafe.core.request import PromptDisclosure
 from sdsafe.provenance.manifest import labels
-from sdsafe.provenance.manifest.actions import actions, names_model, names_prompt, pictures, require_known
+from sdsafe.provenance.manifest.actions import (
+    actions,
+    adapter_labels,
+    names_model,
+    names_prompt,
+    pictures,
+    require_known,
+)
 from sdsafe.provenance.manifest.document import ManifestDefinition, not_unicode
 from sdsafe.provenance.manifest.generation import generation_assertion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdsafe.core.request import ModelRef
+    from sdsafe.core.request import AdapterRef, ModelRef
     from sdsafe.core.states import Encoded, Execution
 
 __all__ = ["define"]
@@ -50,7 +57,7 @@ def define(encoded: Encoded, *, generator: str, version: str, when: str, title: 
         "claim_generator_info": [{**agent, "specVersion": labels.SPEC_VERSION}],
         "title": title,
         "format": encoded.asset.media_type,
-        "ingredients": [*([_model(encoded)] if by_model else []), *prompt],
+        "ingredients": [*([_model(encoded)] if by_model else []), *_adapters(encoded), *prompt],
         "assertions": [
             _assertion(labels.ACTIONS, {"allActionsIncluded": True, "actions": actions(encoded, agent, when)}),
             *([_assertion(labels.AI_DISCLOSURE, _ai_disclosure(encoded))] if by_model else []),
@@ -92,6 +99,23 @@ def _model(encoded: Encoded) -> dict[str, object]:
     return ingredient
 
 
+def _adapters(encoded: Encoded) -> list[dict[str, object]]:
+    """Return adapters as ingredients, each with the label by which actions name it."""
+    execution = encoded.marked.cleared.generated.execution
+    return [
+        {
+            "label": label,
+            "title": f"{each.kind} {each.repo}",
+            "format": "multipart/mixed",
+            "relationship": "inputTo",
+            "instance_id": f"{'hf:' if _on_hub(each) else ''}{_pinned(each)}",
+            "data_types": _model_types(execution),
+            **({"informational_URI": f"https://huggingface.co/{each.repo}"} if _on_hub(each) else {}),
+        }
+        for label, each in zip(adapter_labels(execution), execution.adapters, strict=True)
+    ]
+
+
 def _model_types(execution: Execution) -> list[dict[str, str]]:
     torch = execution.libraries.get("torch")
     generator = {"type": labels.TYPE_GENERATOR}
@@ -119,11 +143,11 @@ def _prompt(encoded: Encoded) -> tuple[list[object], dict[str, bytes]]:
         raise not_unicode("the prompt") from error
 
 
-def _on_hub(model: ModelRef) -> bool:
+def _on_hub(model: ModelRef | AdapterRef) -> bool:
     return "/" in model.repo and not model.repo.startswith(("builtin:", "local:"))
 
 
-def _pinned(model: ModelRef) -> str:
+def _pinned(model: ModelRef | AdapterRef) -> str:
     exact = model.revision or model.digest
     return f"{model.repo}@{exact}" if exact else model.repo
 

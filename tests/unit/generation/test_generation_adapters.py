@@ -25,80 +25,11 @@ if TYPE_CHECKING:
 
     Make = Callable[..., list[Generated]]
     Picture = Callable[..., Any]
+    SaveLora = Callable[[Path, Path, int], str]
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
 LEFT = np.zeros((64, 64, 3), np.uint8)
 LEFT[:, :32] = 255
-
-
-def _save_lora(path: Path, model: Path, seed: int) -> str:
-    """Write a LoRA for every query and value projection of the U-Net in ``model``."""
-    import safetensors.torch
-    import torch
-
-    torch.manual_seed(seed)
-    weights = safetensors.torch.load_file(model / "unet" / "diffusion_pytorch_model.safetensors")
-    tensors = {}
-    for name, each in weights.items():
-        if name.endswith(("to_q.weight", "to_v.weight")):
-            layer = "unet." + name.removesuffix(".weight")
-            tensors[f"{layer}.lora_A.weight"] = torch.randn(2, each.shape[1])
-            tensors[f"{layer}.lora_B.weight"] = torch.randn(each.shape[0], 2)
-    path.parent.mkdir(exist_ok=True)
-    safetensors.torch.save_file(tensors, path)
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def lora(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
-    return _save_lora(tmp_path_factory.mktemp("lora") / "sketch" / "sketch.safetensors", tiny_folder, 1)
-
-
-@pytest.fixture(scope="module")
-def controlnet(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
-    import torch
-    from diffusers import ControlNetModel, UNet2DConditionModel
-
-    torch.manual_seed(2)
-    unet = UNet2DConditionModel.from_pretrained(tiny_folder / "unet")
-    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 16, 16))
-    for each in net.parameters():  # a new one is made of zeros at its ends, so that it does nothing
-        if not each.any():
-            torch.nn.init.normal_(each, std=0.3)
-    folder = tmp_path_factory.mktemp("controlnet") / "edges"
-    net.save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
-def ip_adapter(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> str:
-    """An IP-adapter as its makers publish it: one file, and the image encoder in a folder beside it."""
-    import safetensors.torch
-    import torch
-    from diffusers import UNet2DConditionModel
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    torch.manual_seed(4)
-    unet = UNet2DConditionModel.from_pretrained(tiny_folder / "unet")
-    width, number, tensors = unet.config.cross_attention_dim, 4, {}
-    tensors["image_proj.proj.weight"] = torch.randn(number * width, 16)
-    tensors["image_proj.proj.bias"] = torch.randn(number * width)
-    tensors["image_proj.norm.weight"], tensors["image_proj.norm.bias"] = torch.ones(width), torch.zeros(width)
-    cross = [name for name in unet.attn_processors if "attn2" in name]
-    for place, name in enumerate(cross):
-        layer = unet.get_submodule(name.removesuffix(".processor"))
-        for part in ("to_k_ip", "to_v_ip"):
-            tensors[f"ip_adapter.{2 * place + 1}.{part}.weight"] = torch.randn(layer.to_k.weight.shape)
-    folder = tmp_path_factory.mktemp("ip") / "style"
-    folder.mkdir()
-    safetensors.torch.save_file(tensors, folder / "ip-adapter_tiny.safetensors")
-    CLIPVisionModelWithProjection(
-        CLIPVisionConfig(
-            hidden_size=16, intermediate_size=32, projection_dim=16, num_hidden_layers=1, num_attention_heads=2,
-            image_size=32, patch_size=8,
-        )
-    ).save_pretrained(folder / "image_encoder")  # fmt: skip
-    return str(folder)
 
 
 def _pipe(generator: DiffusersGenerator) -> Any:
@@ -150,9 +81,15 @@ class TestLora:
         assert (none == _one(generator, make, tiny_folder)).all()
 
     def test_two_add_up(
-        self, generator: DiffusersGenerator, make: Make, tiny_folder: Path, lora: str, tmp_path: Path
+        self,
+        generator: DiffusersGenerator,
+        make: Make,
+        tiny_folder: Path,
+        lora: str,
+        tmp_path: Path,
+        save_lora: SaveLora,
     ) -> None:
-        other = _save_lora(tmp_path / "ink" / "ink.safetensors", tiny_folder, 9)
+        other = save_lora(tmp_path / "ink" / "ink.safetensors", tiny_folder, 9)
         both = (AdapterRef(kind="lora", repo=lora), AdapterRef(kind="lora", repo=other))
         pictures = [_one(generator, make, tiny_folder, adapters=each) for each in (both, both[:1], both[1:])]
         assert (pictures[0] != pictures[1]).any()
@@ -168,10 +105,16 @@ class TestLora:
         assert ran == made.admitted.request.adapters[0]
 
     def test_one_of_another_model_is_refused_and_leaves_nothing(
-        self, generator: DiffusersGenerator, make: Make, tiny_folder: Path, sdxl: str, tmp_path: Path
+        self,
+        generator: DiffusersGenerator,
+        make: Make,
+        tiny_folder: Path,
+        sdxl: str,
+        tmp_path: Path,
+        save_lora: SaveLora,
     ) -> None:
         plain = _one(generator, make, tiny_folder)
-        other = _save_lora(tmp_path / "xl" / "xl.safetensors", Path(sdxl), 1)
+        other = save_lora(tmp_path / "xl" / "xl.safetensors", Path(sdxl), 1)
         with pytest.raises(RequestError, match="does not fit this model") as caught:
             _one(generator, make, tiny_folder, adapters=(AdapterRef(kind="lora", repo=other),))
         assert caught.value.code == "request.adapter"

@@ -165,9 +165,16 @@ def test_a_check_that_could_not_look_is_named(make_encoded: Callable[..., Encode
 
 
 def test_adapters_are_recorded(make_encoded: Callable[..., Encoded], request_: GenerationRequest) -> None:
-    request = replace(request_, adapters=(AdapterRef(kind="lora", repo="a/b", weight=0.8, digest="00"),))
-    generation = _data(_document(make_encoded(request=request)), "org.sdsafe.generation")
-    assert generation["adapters"] == [{"kind": "lora", "id": "a/b", "weight": "0.8", "digest": "00"}]
+    asked = AdapterRef(kind="lora", repo="a/b", weight=0.8)
+    ran = replace(asked, file="c.safetensors", digest="00")
+    encoded = make_encoded(request=replace(request_, adapters=(asked,)), execution={"adapters": (ran,)})
+    document = _document(encoded)
+    assert _data(document, "org.sdsafe.generation")["adapters"] == [
+        {"kind": "lora", "id": "a/b", "file": "c.safetensors", "weight": "0.8", "digest": "00"}
+    ]
+    (ingredient,) = [each for each in document["ingredients"] if each["label"] == "adapter-1"]
+    assert ingredient["relationship"] == "inputTo"
+    assert ingredient["instance_id"] == "hf:a/b@00"
 
 
 def test_commit_shows_the_commitment_and_nothing_else(
