@@ -184,7 +184,7 @@ class DiffusersGenerator:
             raise RequestError("the picture does not measure what was asked for", code="request.size")
         with self.__turns.turn(lambda: None):
             source = self.__find(located, size)
-            engine = self.__loaded_from(source)
+            engine = self.__fitted(source, tuple(self.__adapters.identify(each) for each in resolved.adapters))
             arguments = parameters.call_arguments(resolved, engine.pipeline, engine.accepted(Kind.TEXT), size)
             return engine.invert(arguments, image, source.placement)
 
