@@ -1,4 +1,4 @@
-"""The way out of a cleared picture: mark, encode, sign, record, deliver."""
+"""The way out of a cleared picture or sound: mark, encode, sign, record, deliver."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdsafe import release
-from sdsafe._internal import images
+from sdsafe._internal import images, wav
 from sdsafe._internal.clock import rfc3339
 from sdsafe._internal.versions import version
 from sdsafe.core.receipts import EntryKind
@@ -35,11 +35,13 @@ _log = logging.getLogger(__name__)
 
 
 def mark(parts: Parts, cleared: Cleared) -> Marked:
-    """Write the asset id into a cleared picture.
+    """Write the asset id into a cleared picture; a sound goes on without, and says so from then on.
 
     Raises:
         WatermarkError: The picture cannot carry it.
     """
+    if cleared.generated.sound is not None:
+        return Marked(cleared=cleared, pixels=cleared.pixels, watermark=None, watermark_version="")
     watermarker, asset_id = parts.watermarker, cleared.generated.asset_id
     (pixels,) = watermarker.embed([cleared.pixels], [asset_id.value])
     if pixels.shape != cleared.pixels.shape:
@@ -52,9 +54,11 @@ def encode(parts: Parts, marked: Marked) -> Encoded:
     """Write the file, read the mark back from it, and take its fingerprints.
 
     Raises:
-        AssetError: The file does not decode to the marked pixels.
+        AssetError: The file does not decode to the marked pixels, or the samples.
         WatermarkError: The mark does not read back.
     """
+    if marked.watermark is None:
+        return _encode_sound(parts, marked)
     data = release.encode(marked, MEDIA_TYPE, parts.house, parts.licences)
     pixels = images.decode(data)
     if not np.array_equal(pixels, marked.pixels):
@@ -75,6 +79,19 @@ def encode(parts: Parts, marked: Marked) -> Encoded:
     encoded = Encoded(marked=marked, asset=asset, readback=readback, fingerprints=fingerprints)
     shown = release.discharged(encoded, asset, parts.house, parts.licences)
     return replace(encoded, discharges=shown)
+
+
+def _encode_sound(parts: Parts, marked: Marked) -> Encoded:
+    """Write the WAV file of a sound and read it back; there is neither mark nor fingerprint."""
+    generated = marked.cleared.generated
+    if generated.sound is None:
+        raise WatermarkError("a picture that carries no mark does not leave", code="watermark.missing")
+    data = wav.encode(generated.sound)
+    if wav.decode(data).sha256 != generated.sound.sha256:
+        raise AssetError("the encoded file does not decode to the samples", code="asset.readback")
+    asset = Asset(data=data, media_type=wav.MEDIA_TYPE, name=f"{generated.asset_id}.wav")
+    encoded = Encoded(marked=marked, asset=asset, readback=None, fingerprints=())
+    return replace(encoded, discharges=release.discharged(encoded, asset, parts.house, parts.licences))
 
 
 def sign(parts: Parts, encoded: Encoded) -> Signed:

@@ -132,10 +132,11 @@ def discharged(
     """
     cleared = encoded.marked.cleared
     intended, declared = _metadata(cleared, house, licences), read(asset)
+    mark = encoded.marked.watermark
     finished = Finished(
         pixels=encoded.marked.pixels,
         readback=encoded.readback,
-        watermark=encoded.marked.watermark.value,
+        watermark=None if mark is None else mark.value,
         declared=lambda obligation: statements.discharge(obligation, declared, intended),
         checks=cleared.checks,
         attestations=cleared.generated.admitted.request.attestations,

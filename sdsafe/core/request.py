@@ -51,6 +51,7 @@ class Task(StrEnum):
     OUTPAINT = "outpaint"
     UPSCALE = "upscale"
     RESTORE = "restore"
+    AUDIO = "audio"
 
 
 class PromptDisclosure(StrEnum):
@@ -170,6 +171,9 @@ class GenerationRequest:
     seed: int | None = None
     """0 up to 2**53 - 1 (exact in every JSON reader)."""
     size: Size | None = None
+    """None for sounds, always."""
+    seconds: float | None = None
+    """How long a sound is to be; None for pictures, always."""
     steps: int | None = None
     guidance: float | None = None
     scheduler: str | None = None
@@ -184,6 +188,11 @@ class GenerationRequest:
     def __post_init__(self) -> None:
         """Freeze the parameters."""
         object.__setattr__(self, "parameters", _frozen(self.parameters))
+
+    @property
+    def is_sound(self) -> bool:
+        """Say whether a sound is asked for: then nothing about pictures applies."""
+        return self.task is Task.AUDIO
 
     def texts(self) -> tuple[tuple[str, str], ...]:
         """Return ``(field name, text)`` for every text field that was given, in a fixed order."""

@@ -1,6 +1,7 @@
-"""The states an image goes through. Each noun proves what happened before it.
+"""The states an image or a sound goes through. Each noun proves what happened before it.
 
 ``mark()`` takes a ``Cleared``, not an array: the wrong order does not type-check.
+A sound goes the same way: ``Generated.sound`` holds it, and every array of pixels beside it is empty.
 """
 
 from __future__ import annotations
@@ -8,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from sdsafe.core.decisions import unite
+from sdsafe.core.pixels import nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, PromptDisclosure
     from sdsafe.core.reviews import Opinion
     from sdsafe.core.softbinding import Detection, SoftBinding
+    from sdsafe.core.sound import Sound
 
 __all__ = [
     "Admitted",
@@ -142,7 +143,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Generated:
-    """One image as the model made it. It has not been looked at and must not leave."""
+    """One image or sound as the model made it. It has not been looked at and must not leave."""
 
     admitted: Admitted
     index: int
@@ -150,8 +151,10 @@ class Generated:
     seed: int
     pixels: Pixels = field(repr=False)
     pixels_sha256: str
-    """Of these pixels, before marking: what a replay compares."""
+    """Of these pixels, before marking: what a replay compares. Empty where there is a sound, which has its own."""
     execution: Execution
+    sound: Sound | None = None
+    """What was made where that is no picture; ``pixels`` is empty then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,6 +176,8 @@ class Cleared:
     actions: tuple[str, ...] = ()
     opinions: tuple[Opinion, ...] = ()
     """Of the people who approved it, where it had to wait for them."""
+    not_applicable: tuple[str, ...] = ()
+    """Output checks that look at pictures only, where there is none: they said nothing about this."""
 
     @property
     def judgement(self) -> Decision:
@@ -182,11 +187,12 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Marked:
-    """An image that carries its asset id as an invisible watermark."""
+    """An image that carries its asset id as an invisible watermark; a sound, which carries none."""
 
     cleared: Cleared
     pixels: Pixels = field(repr=False)
-    watermark: SoftBinding
+    watermark: SoftBinding | None
+    """None: it is a sound, which nothing here marks."""
     watermark_version: str
 
 
@@ -196,12 +202,18 @@ class Encoded:
 
     marked: Marked
     asset: Asset
-    readback: Detection
-    """What the detector read from the decoded bytes."""
+    readback: Detection | None
+    """What the detector read from the decoded bytes; None where there is no mark to read."""
     fingerprints: tuple[SoftBinding, ...]
-    """Computed from the decoded bytes."""
+    """Computed from the decoded bytes; none of a sound."""
     discharges: tuple[Discharge, ...] = ()
     """What these bytes show already; the manifest repeats it."""
+
+    @property
+    def soft_bindings(self) -> tuple[SoftBinding, ...]:
+        """What leads back to the manifest once it is gone: the mark, then the fingerprints."""
+        mark = self.marked.watermark
+        return ((mark,) if mark is not None else ()) + self.fingerprints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -219,16 +231,16 @@ class Signed:
 
 
 def without_pixels(signed: Signed) -> Signed:
-    """Return the state without any picture but the signed file itself.
+    """Return the state without any picture or sound but the signed file itself.
 
     What is released goes to the caller with its whole history; the unmarked and the unsigned picture must not be
-    part of it. Their arrays are (0, 0, 3) afterwards, their file has no bytes.
+    part of it. Their arrays are empty afterwards, their file has no bytes.
     """
     encoded = signed.encoded
     marked = encoded.marked
     cleared = marked.cleared
-    none = np.zeros((0, 0, 3), np.uint8)
-    generated = replace(cleared.generated, pixels=none)
+    none, sound = nothing(), cleared.generated.sound
+    generated = replace(cleared.generated, pixels=none, sound=None if sound is None else sound.emptied())
     marked = replace(marked, cleared=replace(cleared, generated=generated, pixels=none), pixels=none)
     return replace(signed, encoded=replace(encoded, marked=marked, asset=replace(encoded.asset, data=b"")))
 

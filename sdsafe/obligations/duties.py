@@ -52,6 +52,8 @@ class Duty:
     """True: only the signed file shows it."""
     declared: bool = False
     """True: the file's metadata show it, and who reads metadata answers."""
+    pictures: bool = False
+    """True: only a picture can meet it, so that a sound is refused where it is demanded."""
 
 
 def label_of(params: Params) -> Label:
@@ -81,8 +83,10 @@ def _nothing(_params: Params, _means: Means) -> None:
 
 
 def _watermark(_params: Params, finished: Finished) -> str:
-    read = finished.readback
-    return f"{read.alg} read back from the decoded file" if read.payload == finished.watermark else ""
+    read, written = finished.readback, finished.watermark
+    if read is None or written is None or read.payload != written:
+        return ""
+    return f"{read.alg} read back from the decoded file"
 
 
 def _no_timestamp(params: Params, means: Means) -> Obstacle | None:
@@ -229,16 +233,16 @@ def _says_so(_params: Params, finished: Finished) -> str:
 
 DUTIES: Mapping[str, Duty] = MappingProxyType(
     {
-        "watermark": Duty(obstacle=_nothing, show=_watermark),
+        "watermark": Duty(obstacle=_nothing, show=_watermark, pictures=True),
         "sign_c2pa": Duty(obstacle=_no_timestamp, show=_signed, signed=True),
-        "iptc": Duty(obstacle=_nothing, show=_not_shown, declared=True),
-        "aigc_label": Duty(obstacle=_no_provider, show=_not_shown, declared=True),
-        "visible_label": Duty(obstacle=_no_label, show=_label),
+        "iptc": Duty(obstacle=_nothing, show=_not_shown, declared=True, pictures=True),
+        "aigc_label": Duty(obstacle=_no_provider, show=_not_shown, declared=True, pictures=True),
+        "visible_label": Duty(obstacle=_no_label, show=_label, pictures=True),
         "human_review": Duty(obstacle=_no_person, show=_approved),
-        "blur": Duty(obstacle=_nothing, show=_blurred),
-        "classifier_or_review": Duty(obstacle=_no_classifier, show=_classified),
-        "attribution": Duty(obstacle=_nothing, show=_not_shown, declared=True),
-        "min_megapixels": Duty(obstacle=_too_few_pixels, show=_enough_pixels),
+        "blur": Duty(obstacle=_nothing, show=_blurred, pictures=True),
+        "classifier_or_review": Duty(obstacle=_no_classifier, show=_classified, pictures=True),
+        "attribution": Duty(obstacle=_nothing, show=_not_shown, declared=True, pictures=True),
+        "min_megapixels": Duty(obstacle=_too_few_pixels, show=_enough_pixels, pictures=True),
         "prompt_disclosure": Duty(obstacle=_shows_too_little, show=_disclosed, signed=True),
         "release_form": Duty(obstacle=_no_form, show=_form),
         "disclosure": Duty(obstacle=_nothing, show=_says_so, signed=True),

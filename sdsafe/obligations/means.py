@@ -41,6 +41,8 @@ class Means:
     """Whether pictures can wait for a person."""
     stamped: bool = False
     """Whether time-stamp authorities are asked."""
+    sound: bool = False
+    """Whether a sound is made: what only a picture can carry cannot be done then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,10 @@ class Finished:
     """What was read from the finished file, and what is known of its making."""
 
     pixels: Pixels = field(repr=False)
-    """Decoded from the file."""
-    readback: Detection
-    """What the watermark detector read from those pixels."""
-    watermark: bytes
+    """Decoded from the file; none of a sound."""
+    readback: Detection | None
+    """What the watermark detector read from those pixels; None: there is no mark."""
+    watermark: bytes | None
     """What it had to read."""
     declared: Callable[[Obligation], Discharge]
     """What the file's metadata show of an obligation that metadata can meet."""

@@ -73,7 +73,13 @@ def _obstacle(obligation: Obligation, means: Means) -> Obstacle | None:
     if mismatch or obligation.code not in DUTIES:
         says = f"expected {mismatch[0]}, found {mismatch[1]}" if mismatch else "nothing here knows how to meet it"
         return Obstacle(says=says, hint="Correct the pack, or leave it out.")
-    return DUTIES[obligation.code].obstacle(obligation.params, means)
+    duty = DUTIES[obligation.code]
+    if means.sound and duty.pictures:
+        return Obstacle(
+            says="it is met by pictures only, and a sound is asked for",
+            hint="Leave the pack out, or choose one with rules for sounds.",
+        )
+    return duty.obstacle(obligation.params, means)
 
 
 def _together(demands: tuple[Demand, ...], means: Means) -> Iterator[tuple[Demand, Obstacle]]:

@@ -272,14 +272,13 @@ class MemoryRepository:
 
     def put(self, signed: Signed, /) -> str:
         """Store the manifest; return a digest that stands for that of the private record."""
-        marked = signed.encoded.marked
-        generated = marked.cleared.generated
+        generated = signed.encoded.marked.cleared.generated
         self._stored[generated.asset_id] = StoredManifest(
             asset_id=generated.asset_id,
             manifest_store=signed.manifest_store,
             asset_sha256=sha256_hex(signed.asset.data),
             media_type=signed.asset.media_type,
-            bindings=(marked.watermark, *signed.encoded.fingerprints),
+            bindings=signed.encoded.soft_bindings,
             recorded_at=generated.admitted.admitted_at,
         )
         return hashlib.sha256(b"private record of " + generated.asset_id.value).hexdigest()

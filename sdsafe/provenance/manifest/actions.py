@@ -2,14 +2,14 @@
 
 | task | actions | the picture is |
 |---|---|---|
-| generate | created (trained) | - |
+| generate, audio | created (trained) | - |
 | transform, vary | opened, edited (composite) | ``parentOf`` |
 | inpaint | opened, edited (composite, with the region) | ``parentOf``, the mask ``inputTo`` |
 | outpaint | created (composite), placed | ``componentOf`` |
 | upscale | opened, resized; no model takes part | ``parentOf`` |
 
 Pictures that adapters read (control, reference) are ``inputTo``, as the adapters are.
-What policy demanded (edited) and the mark (watermarked) follow in every case.
+What policy demanded (edited) and the mark (watermarked) follow; a sound has no mark, and no action says otherwise.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = ["TASKS", "actions", "adapter_labels", "names_model", "names_prompt", 
 
 _MODEL, _PROMPT, _IMAGE, _MASK = "model", "prompt", "image", "mask"  # labels of ingredients and roles of inputs
 
-TASKS = frozenset({Task.GENERATE, Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.UPSCALE})
+TASKS = frozenset({Task.GENERATE, Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.UPSCALE, Task.AUDIO})
 """Tasks whose actions are known."""
 
-_ROLES: Mapping[Task, tuple[str, ...]] = {Task.GENERATE: (), Task.INPAINT: (_IMAGE, _MASK)}
+_ROLES: Mapping[Task, tuple[str, ...]] = {Task.GENERATE: (), Task.AUDIO: (), Task.INPAINT: (_IMAGE, _MASK)}
 _STEERING = {"control": "control picture", "reference": "reference picture"}  # what adapters read
 _SELECTED = 128  # from this brightness on a mask is painted; as generation has it
 
@@ -121,13 +121,16 @@ def actions(encoded: Encoded, agent: Mapping[str, str], when: str) -> list[objec
         }
         for action in cleared.actions
     ]
+    made = _made(request, _parameters(encoded), {"when": when, "softwareAgent": agent})
+    if encoded.marked.watermark is None:
+        return [*made, *edited]
     marked = {
         "action": labels.ACTION_WATERMARKED,
         "when": when,
         "softwareAgent": agent,
         "parameters": {labels.PARAMETER_PREFIX + "watermark": encoded.marked.watermark.alg},
     }
-    return [*_made(request, _parameters(encoded), {"when": when, "softwareAgent": agent}), *edited, marked]
+    return [*made, *edited, marked]
 
 
 def _made(
@@ -136,7 +139,7 @@ def _made(
     opened = {"action": labels.ACTION_OPENED, **common, "parameters": {"ingredientIds": [_IMAGE]}}
     composite = {**common, "digitalSourceType": labels.SOURCE_COMPOSITE, "parameters": parameters}
     match request.task:
-        case Task.GENERATE:
+        case Task.GENERATE | Task.AUDIO:
             source = {"digitalSourceType": labels.SOURCE_TRAINED, "parameters": parameters}
             return [{"action": labels.ACTION_CREATED, **common, **source}]
         case Task.OUTPAINT:
@@ -160,6 +163,7 @@ def _parameters(encoded: Encoded) -> dict[str, object]:
         "guidance": scalar(request.guidance),
         "strength": scalar(request.parameters.get("strength")),
         "scale": request.parameters.get("scale"),
+        "seconds": scalar(request.seconds),
     }
     went_in = [
         *([_MODEL] if names_model(request) else []),

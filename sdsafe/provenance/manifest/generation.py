@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import CheckResult, Finding
     from sdsafe.core.plans import Demand
     from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, Scalar
-    from sdsafe.core.states import Encoded, EncodedText, Execution, Generated, NoiseMark
+    from sdsafe.core.states import Encoded, EncodedText, Execution, Generated, Marked, NoiseMark
 
 __all__ = ["FORMAT_VERSION", "generation_assertion", "scalar"]
 
@@ -35,13 +35,11 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
     generated = cleared.generated
     admitted = generated.admitted
     full = admitted.opening.mode is PromptDisclosure.FULL
-    height, width = generated.pixels.shape[:2]
     value: dict[str, object] = {
         "version": FORMAT_VERSION,
         "asset_id": str(generated.asset_id),
         "admitted_at": admitted.admitted_at,
-        "pixels_sha256": generated.pixels_sha256,
-        "size": {"width": width, "height": height},
+        **_content(generated),
         "seed": generated.seed,
         **_asked(admitted.request, full=full),
         **_fitted(generated.execution),
@@ -55,9 +53,11 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         },
         "obligations": [_obligation(demand, encoded.discharges) for demand in cleared.plan.demands],
         "checks": [_check(result, full=full) for result in (*admitted.checks, *cleared.checks)],
-        "watermark": {"alg": marked.watermark.alg, "version": marked.watermark_version},
+        "watermark": _watermark(marked),
         "fingerprints": [{"alg": each.alg, "value": each.value.hex()} for each in encoded.fingerprints],
     }
+    if cleared.not_applicable:
+        value["checks_not_applicable"] = list(cleared.not_applicable)
     if generated.execution.noise_mark is not None:
         value["noise_mark"] = _noise_mark(generated.execution.noise_mark)
     if cleared.actions:
@@ -72,6 +72,22 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
 def scalar(value: Scalar | None) -> str | int | bool | None:
     """Return a value as the manifest holds it: floats as ``repr``, everything else as it is."""
     return repr(float(value)) if isinstance(value, float) else value  # float(): numpy's repr names its type
+
+
+def _content(generated: Generated) -> dict[str, object]:
+    """Return what was made: its digest before anything was done to it, and how large it is."""
+    sound = generated.sound
+    if sound is not None:
+        measures = {"rate": sound.rate, "channels": sound.channels, "samples": len(sound.samples)}
+        return {"sound_sha256": sound.sha256, "sound": {**measures, "seconds": scalar(sound.seconds)}}
+    height, width = generated.pixels.shape[:2]
+    return {"pixels_sha256": generated.pixels_sha256, "size": {"width": width, "height": height}}
+
+
+def _watermark(marked: Marked) -> dict[str, object]:
+    if marked.watermark is None:
+        return {"not_applied": "no audio watermark was applied: nothing here marks sounds"}
+    return {"alg": marked.watermark.alg, "version": marked.watermark_version}
 
 
 def _noise_mark(mark: NoiseMark) -> dict[str, object]:
@@ -96,6 +112,7 @@ def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
         steps=request.steps,
         guidance=scalar(request.guidance),
         intended_use=request.intended_use,
+        seconds=scalar(request.seconds),
     )
     # A string parameter may be a text that some pipeline encodes: only its name is public unless the prompt is.
     shown = {name: scalar(each) for name, each in request.parameters.items() if full or not isinstance(each, str)}

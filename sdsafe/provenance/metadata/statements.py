@@ -173,7 +173,7 @@ def _source_type(request: GenerationRequest) -> DigitalSourceType:
     """Return what IPTC calls it: from nothing, with a picture that went in, or that picture without a model."""
     if request.task is Task.UPSCALE:
         return DigitalSourceType.ENHANCED
-    if request.task is Task.GENERATE and not request.inputs:
+    if request.task in {Task.GENERATE, Task.AUDIO} and not request.inputs:
         return DigitalSourceType.TRAINED
     return DigitalSourceType.COMPOSITE_WITH_TRAINED
 

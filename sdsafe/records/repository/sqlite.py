@@ -145,7 +145,7 @@ class SqliteRepository:
             # The key first: a key without a record is harmless, a record without its key is lost.
             self._keys.put(asset_id, key)
             _reach("repository.put.key-kept")
-            tables.add(row, record, manifest, (signed.encoded.marked.watermark, *signed.encoded.fingerprints))
+            tables.add(row, record, manifest, signed.encoded.soft_bindings)
             _reach("repository.put.written")
         _reach("repository.put.committed")
         return row.record_sha256
