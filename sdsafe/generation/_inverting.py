@@ -44,9 +44,16 @@ class _Seats(Protocol):
 class _FlowBack(diffusers.FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]  # diffusers has no types
     """Euler's method over ascending sigmas: each step undoes the one that the forward schedule takes there."""
 
-    def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
+    def set_timesteps(  # diffusers looks for these very names in the signature
+        self,
+        num_inference_steps: int | None = None,
+        device: Any = None,
+        sigmas: list[float] | None = None,
+        mu: float | None = None,
+        timesteps: list[float] | None = None,
+    ) -> None:
         """Lay the forward schedule out, last step first."""
-        super().set_timesteps(*args, **kwargs)
+        super().set_timesteps(num_inference_steps, device, sigmas, mu, timesteps)
         own: Any = self
         own.timesteps, own.sigmas = own.timesteps.flip(0), own.sigmas.flip(0)
 
