@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from sdsafe.core.ids import AssetId
+from sdsafe.core.placement import MemoryPeak, Offload, Placement
 from sdsafe.core.places import Places
 from sdsafe.core.reviews import CaseState, Opinion
+from sdsafe.core.states import NoiseMark
 from sdsafe.errors import RepositoryError, ReviewError
 from sdsafe.records.reviews import codec, queue
 from sdsafe.records.reviews.queue import SqliteReviews
@@ -58,6 +60,15 @@ class TestCodec:
         assert codec.decode(codec.encode(held)).admitted.request.prompt == held.admitted.request.prompt
         assert_same(codec.decode(codec.encode(held.admitted.checks)), held.admitted.checks)
         assert_same(codec.decode(codec.encode(held.admitted.decision)), held.admitted.decision)
+
+    def test_what_really_ran_comes_back_too(self) -> None:
+        ran = replace(
+            sample_generated(sample_picture()).execution,
+            placement=Placement(offload=Offload.MODEL, reason="it fits"),
+            peak=MemoryPeak(used=2, before=1, of="process"),
+            noise_mark=NoiseMark(alg="a", version="1", key_id="00112233", shape=(1, 4, 32, 32)),
+        )
+        assert codec.decode(codec.encode(ran)) == ran
 
     def test_what_the_core_does_not_know_is_refused(self) -> None:
         with pytest.raises(RepositoryError, match="type object"):
