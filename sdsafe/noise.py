@@ -59,6 +59,8 @@ class NoiseReading:
     candidates: int = 0
     sizes: tuple[Size, ...] = ()
     """At which the picture was led back."""
+    mirrored: bool = False
+    """Whether it was led back in a mirror, too: only where it told nothing as it was."""
     alg: str
     key_id: str
 
@@ -94,24 +96,30 @@ def read_noise_mark(
     repository = SqliteRepository.open_existing(settings.places)
     candidates = (asset_id,) if asset_id else tuple(_neighbours(pixels, repository, settings))
     sizes = _sizes(pixels, request, generator, _recorded_size(asset_id, repository))
-    noises = [
-        generator.invert(images.resize(pixels, size.width, size.height), replace(request, size=size)) for size in sizes
-    ]
-    found = judge_noises(noises, marker, candidates, rate=rate, blind=asset_id is None)
-    return replace(found, sizes=sizes, key_id=key_id)
+    noises: list[npt.NDArray[np.float32]] = []
+    planned = 2 * len(sizes)
+    for mirrored in (False, True):
+        for size in sizes:
+            scaled = images.resize(pixels[:, ::-1] if mirrored else pixels, size.width, size.height)
+            noises.append(generator.invert(scaled, replace(request, size=size)))
+        found = judge_noises(noises, marker, candidates, rate=rate, blind=asset_id is None, planned=planned)
+        if found.asset_id is not None:
+            break
+    return replace(found, sizes=sizes, mirrored=mirrored, key_id=key_id)
 
 
-def judge_noises(
+def judge_noises(  # noqa: PLR0913 - two of six say what else was or would be asked, which the p-value counts
     noises: Sequence[npt.NDArray[np.float32]],
     marker: NoiseMarker,
     candidates: Sequence[AssetId],
     *,
     rate: float = DEFAULT_RATE,
     blind: bool = True,
+    planned: int = 0,
 ) -> NoiseReading:
     """Return whose noise the likeliest of several recovered noises is. Pure.
 
-    The p-value is the smallest of all, times how many were asked for: a union bound.
+    The p-value is the smallest of all, times how many are asked for: a union bound.
 
     Args:
         noises: Of the same picture, led back in different ways.
@@ -119,8 +127,9 @@ def judge_noises(
         candidates: Ids that it may carry.
         rate: False positives per picture without a mark.
         blind: Look for an id that is no candidate, too.
+        planned: How many noises would have been judged, had the first ones told nothing.
     """
-    asked = max(1, len(noises) * (len(candidates) + blind))
+    asked = max(1, max(planned, len(noises)) * (len(candidates) + blind))
     nothing = NoiseReading(
         asset_id=None, p_value=1.0, rate=rate, candidates=len(candidates), alg=marker.alg, key_id=marker.key_id
     )

@@ -97,6 +97,7 @@ def _said(found: NoiseReading, model: str) -> dict[str, object]:
         "match": found.match,
         "candidates": found.candidates,
         "sizes": found.sizes,
+        "mirrored": found.mirrored,
         "alg": found.alg,
         "key_id": found.key_id,
         "model": model,
