@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -12,7 +12,8 @@ import click
 from sdsafe.generation.devices import DTYPES
 from sdsafe.generation.fitting import MAX_BUDGET_GIB
 from sdsafe_cli._errors import Exit
-from sdsafe_cli.adapters import adapter_options, adapters_of
+from sdsafe_cli.adapters import adapter_options
+from sdsafe_cli.asking import ask, stated_in
 from sdsafe_cli.context import interactive, settings_from
 from sdsafe_cli.options import disclosure_option, force_option, json_option, policy_option
 from sdsafe_cli.render import emit_json, message, plain
@@ -51,12 +52,13 @@ class Output(TypedDict):
     unsafe_unchecked: bool
     force: bool
     as_json: bool
+    config: Path | None
 
 
 class Model(TypedDict):
     """What the options gave of commands in which a model takes part."""
 
-    count: int
+    count: int | None
     seed: int | None
     model: str | None
     steps: int | None
@@ -74,7 +76,7 @@ class Model(TypedDict):
 
 
 NO_MODEL = Model(
-    count=1,
+    count=None,
     seed=None,
     model=None,
     steps=None,
@@ -98,7 +100,7 @@ class Choices(Output, Model):
 
 
 _MODEL = (
-    click.option("--n", "count", type=click.IntRange(1, 1000), default=1, help="How many pictures (FILE-1.png, ...)."),
+    click.option("--n", "count", type=click.IntRange(1, 1000), help="How many pictures (FILE-1.png, ...)."),
     click.option(
         "--seed", type=click.IntRange(0, 2**53 - 1), help="Same request and seed, same pixels before marking."
     ),
@@ -133,6 +135,12 @@ _OUTPUT = (
     policy_option,
     disclosure_option,
     click.option("--unsafe-unchecked", is_flag=True, help="Release without any output check; every manifest says so."),
+    click.option(
+        "--config",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Request file (YAML or JSON), such as `sdsafe inspect FILE --request` writes; options win over it.",
+    ),
     force_option,
     json_option,
 )
@@ -169,7 +177,7 @@ def read_inputs(image: Path, mask: Path | None = None) -> tuple[InputImage, ...]
 
 def make(  # noqa: PLR0913 - what differs between the commands
     task: Task,
-    prompt: str,
+    prompt: str | None,
     given: Choices,
     *,
     size: Size | None = None,
@@ -180,20 +188,20 @@ def make(  # noqa: PLR0913 - what differs between the commands
 
     Args:
         task: Of the request.
-        prompt: ``-`` is read from standard input.
+        prompt: ``-`` is read from standard input; None: not given.
         given: What the shared options gave.
         size: Of the result, where the command has an option for it.
         inputs: Pictures that go in.
         parameters: Those that are None were not given.
     """
     from sdsafe.api import open_pipeline
-    from sdsafe.core.request import GenerationRequest, ModelRef
     from sdsafe.gates.registry.use import DeclaredUse
     from sdsafe.pipeline import UnsafeNoOutputCheck
 
-    targets = _targets(given["output"], given["count"], force=given["force"])
-    DeclaredUse(use=given["use"])  # a use that does not exist is a mistake of the command line, not of the settings
-    adapters, steering = adapters_of(given)
+    stated = stated_in(given["config"], task)
+    use = given["use"] or stated.fields.get("intended_use")
+    targets = _targets(given["output"], given["count"] or stated.fields.get("count", 1), force=given["force"])
+    DeclaredUse(use=use)  # a use that does not exist is a mistake of the command line, not of the settings
     settings = settings_from(
         policy=given["policy"],
         device=given["device"],
@@ -201,25 +209,10 @@ def make(  # noqa: PLR0913 - what differs between the commands
         vram_budget=given["vram_budget"],
         signer=given["signer"],
         prompt_disclosure=given["prompt_disclosure"],
-        intended_use=given["use"],
+        intended_use=use,
     )
-    request = GenerationRequest(
-        task=task,
-        prompt=sys.stdin.read().rstrip("\n") if prompt == "-" else prompt,
-        negative_prompt=given["negative_prompt"],
-        model=ModelRef(repo=given["model"] or settings.model),
-        count=given["count"],
-        seed=given["seed"],
-        size=size,
-        steps=given["steps"],
-        guidance=given["guidance"],
-        scheduler=given["scheduler"],
-        adapters=adapters,
-        inputs=(*inputs, *steering),
-        intended_use=settings.intended_use,
-        attestations=given["attest"],
-        parameters={name: value for name, value in (parameters or {}).items() if value is not None},
-    )
+    asked = ask(task, prompt, given, stated, model=settings.model, size=size, inputs=inputs, parameters=parameters)
+    request = replace(asked, intended_use=settings.intended_use)
     pipeline = open_pipeline(settings, unsafe=UnsafeNoOutputCheck() if given["unsafe_unchecked"] else None)
     outcomes = list(_run(pipeline, request, targets, force=given["force"]))
     _show(outcomes, targets, request, as_json=given["as_json"])

@@ -13,6 +13,7 @@ from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import force_option
 from sdsafe_cli.render import message
 from sdsafe_cli.report import printable
+from sdsafe_cli.seen import summary_of
 
 if TYPE_CHECKING:
     from sdsafe.core.report import ManifestSummary
@@ -41,7 +42,7 @@ def command(*, file: Path, output: Path | None, document: Path | None, force: bo
     from sdsafe.errors import ConfigurationError
     from sdsafe.opening import check
 
-    summary = _summary(file)
+    summary = summary_of(file)
     if document is None:
         _open(summary, output, force=force)
         return
@@ -55,18 +56,6 @@ def command(*, file: Path, output: Path | None, document: Path | None, force: bo
     for name, text in texts.items():
         click.echo(f"{name:<16}{printable(text)}")
     message("opens the commitment in the manifest")
-
-
-def _summary(file: Path) -> ManifestSummary:
-    from sdsafe.api import read_asset
-    from sdsafe.core.report import Evidence, ManifestState
-    from sdsafe.provenance.manifest.probe import ManifestProbe
-
-    seen = ManifestProbe().examine(read_asset(file), Evidence())
-    if seen.manifest is not ManifestState.VALID or seen.summary is None:
-        message(f"sdsafe: {file}: the manifest is {seen.manifest.value}; nothing can be shown by it")
-        raise click.exceptions.Exit(Exit.INVALID)
-    return seen.summary
 
 
 def _open(summary: ManifestSummary, output: Path | None, *, force: bool) -> None:

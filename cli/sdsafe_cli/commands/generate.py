@@ -16,11 +16,11 @@ __all__ = ["command"]
 
 
 @click.command("generate")
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @click.option("--size", metavar="WxH", callback=size_of, help="Width and height in pixels.")
 @model_options
 @output_options
-def command(*, prompt: str, size: Size | None, **given: Unpack[Choices]) -> None:
+def command(*, prompt: str | None, size: Size | None, **given: Unpack[Choices]) -> None:
     """Make pictures from PROMPT and write them, signed, to FILE. PROMPT "-" is read from standard input.
 
     Exit 3: policy refused at least one picture; nothing was written for it.

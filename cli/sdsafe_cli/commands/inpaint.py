@@ -16,20 +16,26 @@ __all__ = ["command"]
 
 @click.command("inpaint")
 @input_argument
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @click.option(
     "--mask", required=True, type=PICTURE, help="Picture of the same size: white is painted anew, black stays."
 )
 @click.option("--strength", type=click.FloatRange(0.01, 1), help="How much changes inside the mask. Default 1.")
 @click.option(
     "--paste-back/--no-paste-back",
-    default=True,
+    default=None,
     help="Keep every pixel outside the mask exactly as it was, before the watermark (default).",
 )
 @model_options
 @output_options
 def command(
-    *, source: Path, prompt: str, mask: Path, strength: float | None, paste_back: bool, **given: Unpack[Choices]
+    *,
+    source: Path,
+    prompt: str | None,
+    mask: Path,
+    strength: float | None,
+    paste_back: bool | None,
+    **given: Unpack[Choices],
 ) -> None:
     """Paint PROMPT where the mask is white in the picture IN. PROMPT "-" is read from standard input.
 

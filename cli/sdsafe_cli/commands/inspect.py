@@ -26,6 +26,7 @@ __all__ = ["command"]
 @crl_option
 @at_option
 @click.option("--tree", "as_tree", is_flag=True, help="Draw the manifests: what it was made from, and that from what.")
+@click.option("--request", "as_request", is_flag=True, help="Write the request that FILE was made from, for --config.")
 @json_option
 def command(  # noqa: PLR0913 - one argument per option
     *,
@@ -35,17 +36,34 @@ def command(  # noqa: PLR0913 - one argument per option
     crl: tuple[Path, ...],
     at: datetime | None,
     as_tree: bool,
+    as_request: bool,
     as_json: bool,
 ) -> None:
     """Report what FILE carries: manifest, signer, watermark, fingerprint, ledger entry. Exit 0 if it could be read."""
     if as_tree:
         _tree(file, as_json=as_json)
         return
+    if as_request:
+        _request(file)
+        return
     from sdsafe.api import open_validator, read_asset
 
     validator = open_validator(settings_from(), trust=trust, check_watermark=True, trust_tsa=trust_tsa, crl=crl, at=at)
     report = validator.inspect(read_asset(file))
     show_report(report, str(file), as_json=as_json)
+
+
+def _request(file: Path) -> None:
+    """Print the request file of a file whose manifest holds."""
+    from sdsafe.requests import document_of, to_json
+    from sdsafe_cli.seen import summary_of
+
+    document = document_of(summary_of(file).generation)
+    click.echo(to_json(document), nl=False)
+    if withheld := document.get("withheld"):
+        message(f"the file withholds {', '.join(withheld)}: give it when you ask again")  # type: ignore[arg-type]  # a list of texts
+    if inputs := document.get("inputs"):
+        message(f"{len(inputs)} pictures went in: give the very files")  # type: ignore[arg-type]  # a list
 
 
 def _tree(file: Path, *, as_json: bool) -> None:

@@ -16,7 +16,9 @@ __all__ = ["command"]
 _SIDES = ("left", "top", "right", "bottom")
 
 
-def _pads(_ctx: click.Context, _param: click.Parameter, value: str) -> dict[str, int]:
+def _pads(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dict[str, int]:
+    if value is None:
+        return {}
     parts = value.split(",")
     if len(parts) != len(_SIDES) or not all(part.strip().isdecimal() for part in parts):
         raise click.BadParameter(f"{value!r} is not L,T,R,B in pixels, such as 0,64,0,64")
@@ -25,16 +27,18 @@ def _pads(_ctx: click.Context, _param: click.Parameter, value: str) -> dict[str,
 
 @click.command("outpaint")
 @input_argument
-@click.argument("prompt")
-@click.option("--pad", required=True, metavar="L,T,R,B", callback=_pads, help="Pixels to add at each side.")
+@click.argument("prompt", required=False)
+@click.option("--pad", metavar="L,T,R,B", callback=_pads, help="Pixels to add at each side.")
 @click.option(
     "--paste-back/--no-paste-back",
-    default=True,
+    default=None,
     help="Keep every pixel of IN exactly as it was, before the watermark (default).",
 )
 @model_options
 @output_options
-def command(*, source: Path, prompt: str, pad: dict[str, int], paste_back: bool, **given: Unpack[Choices]) -> None:
+def command(
+    *, source: Path, prompt: str | None, pad: dict[str, int], paste_back: bool | None, **given: Unpack[Choices]
+) -> None:
     """Paint PROMPT around the picture IN. PROMPT "-" is read from standard input.
 
     Exit 3: policy refused.

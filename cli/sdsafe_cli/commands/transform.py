@@ -19,14 +19,16 @@ __all__ = ["command"]
 
 @click.command("transform")
 @input_argument
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @click.option(
     "--strength", type=click.FloatRange(0.01, 1), help="How much changes: 0.01 to 1 (everything). Default 0.6."
 )
 @click.option("--size", metavar="WxH", callback=size_of, help="Scale the picture first; default: its own size.")
 @model_options
 @output_options
-def command(*, source: Path, prompt: str, strength: float | None, size: Size | None, **given: Unpack[Choices]) -> None:
+def command(
+    *, source: Path, prompt: str | None, strength: float | None, size: Size | None, **given: Unpack[Choices]
+) -> None:
     """Redraw the picture IN after PROMPT. PROMPT "-" is read from standard input.
 
     IN passes the same output checks before anything is made, and its manifest, if it has one, is carried on.

@@ -16,9 +16,9 @@ __all__ = ["command"]
 
 @click.command("upscale")
 @input_argument
-@click.option("--scale", type=click.IntRange(2, 8), default=2, help="How many times as wide and as high.")
+@click.option("--scale", type=click.IntRange(2, 8), help="How many times as wide and as high. Default 2.")
 @output_options
-def command(*, source: Path, scale: int, **given: Unpack[Output]) -> None:
+def command(*, source: Path, scale: int | None, **given: Unpack[Output]) -> None:
     """Enlarge the picture IN by interpolation (Lanczos); no model takes part, nothing is invented.
 
     The result is checked, marked, signed and recorded like any other. Exit 3: policy refused.

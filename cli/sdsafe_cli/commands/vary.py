@@ -16,13 +16,11 @@ __all__ = ["command"]
 
 @click.command("vary")
 @input_argument
-@click.option(
-    "--prompt", default="", metavar="TEXT", help="What it shows; without it the model sees the picture alone."
-)
+@click.option("--prompt", metavar="TEXT", help="What it shows; without it the model sees the picture alone.")
 @click.option("--strength", type=click.FloatRange(0.01, 1), help="How much changes: 0.01 to 1. Default 0.4.")
 @model_options
 @output_options
-def command(*, source: Path, prompt: str, strength: float | None, **given: Unpack[Choices]) -> None:
+def command(*, source: Path, prompt: str | None, strength: float | None, **given: Unpack[Choices]) -> None:
     """Make variations of the picture IN; --n says how many.
 
     Exit 3: policy refused.

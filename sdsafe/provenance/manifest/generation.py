@@ -43,7 +43,7 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         "seed": generated.seed,
         **_asked(admitted.request, full=full),
         **_fitted(generated.execution),
-        **_ran(generated.execution),
+        **_ran(generated.execution, admitted.request.scheduler),
         "prompt": _prompt(generated),
         "policies": [_policy(ref) for ref in cleared.judgement.policy],
         "decisions": {
@@ -129,10 +129,10 @@ def _fitted(execution: Execution) -> dict[str, object]:
     return {"adapters": [_adapter(each) for each in execution.adapters]} if execution.adapters else {}
 
 
-def _ran(execution: Execution) -> dict[str, object]:
+def _ran(execution: Execution, asked: str | None) -> dict[str, object]:
     return {
         "model": _model(execution.model),
-        "scheduler": {"name": execution.scheduler, "config_sha256": execution.scheduler_digest},
+        "scheduler": _given(name=execution.scheduler, asked=asked, config_sha256=execution.scheduler_digest),
         "environment": {
             "libraries": dict(sorted(execution.libraries.items())),
             "device": execution.device,
