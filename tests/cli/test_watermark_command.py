@@ -93,3 +93,27 @@ def test_bench_draws_where_the_mark_stops(sdsafe: Callable[..., tuple[int, str, 
     assert code == 0
     assert curves["JPEG quality"][0] == [90, True]
     assert Image.open(io.BytesIO((tmp_path / "curve.png").read_bytes())).width > 300
+
+
+@pytest.mark.parametrize("option", [("--id", "00" * 8), ("--model", "builtin:scenes"), ("--size", "64x64")])
+def test_what_is_for_the_noise_alone_says_so(
+    sdsafe: Callable[..., tuple[int, str, str]], option: tuple[str, str]
+) -> None:
+    code, _, err = sdsafe("watermark", "detect", "plain.png", *option)
+    assert code == 2
+    assert "are for --noise" in err
+
+
+def test_the_noise_needs_a_key_and_a_proper_id(sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    code, _, err = sdsafe("watermark", "detect", "plain.png", "--noise")
+    assert (code, "there is no watermark key on this machine" in err) == (1, True)
+    assert not (tmp_path / "state" / "watermark.key").exists()
+    code, _, err = sdsafe("watermark", "detect", "plain.png", "--noise", "--id", "123")
+    assert (code, "16 hex digits" in err) == (2, True)
+
+
+def test_a_size_that_the_model_does_not_make_is_asked_for(sdsafe: Callable[..., tuple[int, str, str]]) -> None:
+    sdsafe("watermark", "embed", "plain.png", "-o", "marked.png", "--quality", "standard")  # makes the key
+    code, _, err = sdsafe("watermark", "detect", "plain.png", "--noise")
+    assert code == 2
+    assert "nobody says at which" in err
