@@ -79,4 +79,8 @@ def _under_another_id(parts: Parts, held: Cleared, case: Case) -> Cleared:
     if receipt is not None and receipt.entry.kind is EntryKind.RELEASED and parts.reviews is not None:
         parts.reviews.released(case.ticket)
         raise ReviewError(f"case {case.ticket} was released already", code="review.closed")
-    return replace(held, generated=replace(held.generated, asset_id=mint(parts.repository)))
+    generated, mark = held.generated, held.generated.execution.noise_mark
+    if mark is not None and mark.shape:  # what it was made of does not change any more
+        mark = replace(mark, asset_id=mark.asset_id or generated.asset_id)
+    execution = replace(generated.execution, noise_mark=mark)
+    return replace(held, generated=replace(generated, execution=execution, asset_id=mint(parts.repository)))

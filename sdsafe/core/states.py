@@ -113,6 +113,8 @@ class NoiseMark:
     """Of the noise that carries the id of the picture; empty: there is no such mark in it."""
     why_not: str = ""
     """In words, where there is none."""
+    asset_id: AssetId | None = None
+    """The id that it carries, where the picture was released under a later one; None: that of the picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,11 +95,9 @@ def _noise_mark(mark: NoiseMark) -> dict[str, object]:
     named: dict[str, object] = {"alg": mark.alg, "version": mark.version}
     if not mark.shape:
         return {**named, "not_applied": mark.why_not}
-    return {
-        **named,
-        "key_id": mark.key_id,
-        "shape": "x".join(map(str, mark.shape)),
-    }  # no list: those come back as base64
+    shape = "x".join(map(str, mark.shape))  # no list: those come back as base64
+    carried = None if mark.asset_id is None else str(mark.asset_id)
+    return {**named, "key_id": mark.key_id, "shape": shape, **_given(asset_id=carried)}
 
 
 def _given(**values: object) -> dict[str, object]:
