@@ -241,6 +241,68 @@ def chroma(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope="session")
+def dance(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Dance Diffusion: a one-dimensional U-Net over the samples themselves, without texts. 0.032 s at 16 kHz."""
+    import torch
+    from diffusers import DanceDiffusionPipeline, IPNDMScheduler, UNet1DModel
+
+    torch.manual_seed(0)
+    unet = UNet1DModel(
+        block_out_channels=(32, 32, 64), extra_in_channels=64, sample_size=512, sample_rate=16_000,
+        in_channels=2, out_channels=2, flip_sin_to_cos=True, use_timestep_embedding=False,
+        time_embedding_type="fourier", mid_block_type="UNetMidBlock1D",
+        down_block_types=("DownBlock1DNoSkip", "DownBlock1D", "AttnDownBlock1D"),
+        up_block_types=("AttnUpBlock1D", "UpBlock1D", "UpBlock1DNoSkip"),
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("dance") / "tiny-dance"
+    DanceDiffusionPipeline(unet=unet, scheduler=IPNDMScheduler()).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def stable_audio(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Stable Audio: T5, a transformer over latents, and the autoencoder Oobleck. At most 0.2 s at 8 kHz."""
+    import torch
+    from diffusers import (
+        AutoencoderOobleck,
+        EDMDPMSolverMultistepScheduler,
+        StableAudioDiTModel,
+        StableAudioPipeline,
+        StableAudioProjectionModel,
+    )
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+    torch.manual_seed(0)
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -1.0)]
+    vocabulary = [*pieces, *((chr(code), -2.0) for code in range(33, 127))]
+    letters = T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=32)
+    pipe = StableAudioPipeline(
+        vae=AutoencoderOobleck(
+            encoder_hidden_size=6, downsampling_ratios=[2, 4], decoder_channels=8, decoder_input_channels=4,
+            audio_channels=2, channel_multiples=[1, 2], sampling_rate=8000,
+        ),
+        text_encoder=T5EncoderModel(
+            T5Config(vocab_size=len(letters), d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
+        ),
+        projection_model=StableAudioProjectionModel(
+            text_encoder_dim=32, conditioning_dim=8, min_value=0, max_value=32
+        ),
+        tokenizer=letters,
+        transformer=StableAudioDiTModel(
+            sample_size=200, in_channels=4, out_channels=4, num_layers=1, attention_head_dim=4,
+            num_attention_heads=2, num_key_value_attention_heads=2, cross_attention_dim=8, time_proj_dim=8,
+            global_states_input_dim=16, cross_attention_input_dim=8,
+        ),
+        scheduler=EDMDPMSolverMultistepScheduler(
+            solver_order=2, prediction_type="v_prediction", sigma_data=1.0, sigma_schedule="exponential"
+        ),
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("stable-audio") / "tiny-stable-audio"
+    pipe.save_pretrained(folder)
+    return str(folder)
+
+
 # Adapters with random weights that fit ``tiny_folder``.
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from sdsafe._internal.turns import Turns
 from sdsafe.core.digests import pixels_sha256
+from sdsafe.core.pixels import nothing
 from sdsafe.core.placement import Offload, Placement
 from sdsafe.core.request import Task
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
-from sdsafe.generation import enlarging, marking, parameters
+from sdsafe.generation import enlarging, marking, parameters, sounds
 from sdsafe.generation.adapters import IP_ADAPTER, AdapterLocator
 from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device
 from sdsafe.generation.families import family_of
@@ -27,6 +28,7 @@ from sdsafe.generation.headers import read_weights
 from sdsafe.generation.hub import Hub, silence
 from sdsafe.generation.identity import TINY, Locator, expect
 from sdsafe.generation.schedulers import choose
+from sdsafe.generation.sound_families import sound_family_of
 from sdsafe.generation.tasks import Kind, lay_out
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import GenerationRequest, ModelRef, Size
     from sdsafe.core.states import Admitted
     from sdsafe.generation._engine import Engine, Rendered
+    from sdsafe.generation._sounding import Sounded
     from sdsafe.generation.adapters import Adapter
     from sdsafe.generation.devices import Device
     from sdsafe.generation.identity import Located, Model
@@ -119,6 +122,8 @@ class DiffusersGenerator:
         """Fill in what the caller left open and validate; see ``Generator.resolve``."""
         if request.task is Task.UPSCALE:
             return enlarging.resolve(request)
+        if request.is_sound:
+            return sounds.resolve(request, self.__locator.locate(request.model))
         request = parameters.resolve(request, self.__locator.locate(request.model))
         return replace(request, adapters=tuple(self.__adapters.locate(each) for each in request.adapters))
 
@@ -127,6 +132,9 @@ class DiffusersGenerator:
         request = admitted.request
         if request.task is Task.UPSCALE:
             yield marking.noted(enlarging.enlarge(admitted, watch), self.__marker)
+            return
+        if request.is_sound:
+            yield from self.__sounds(admitted, watch)
             return
         located = self.__locator.locate(request.model)
         parameters.resolve(request, located)  # for its checks: nothing reaches a model that did not pass them here
@@ -171,6 +179,43 @@ class DiffusersGenerator:
                 execution=_execution(source, rendered, adapters, self.__marker),
             )
 
+    def __sounds(self, admitted: Admitted, watch: Watch | None) -> Iterator[Generated]:
+        """Yield one sound per asset id, each from its own seed; they take turns as pictures do."""
+        request = admitted.request
+        located = self.__locator.locate(request.model)
+        sounds.resolve(request, located)  # for its checks, as above
+        seed, name = request.seed, request.scheduler
+        if seed is None or name is None:
+            raise RequestError("the request is not resolved: seed or scheduler is open")
+        with self.__turns.turn(lambda: _stop(watch)):
+            source = self.__find(located, sounds.NO_SIZE)
+        scheduler = choose(name, located.defaults.own_scheduler)
+        for index, asset_id in enumerate(admitted.asset_ids):
+            step = _follow(watch, index)
+            with self.__turns.turn(lambda: _stop(watch)):
+                engine = self.__fitted(source, ())
+                sounded = engine.sound(
+                    sounds.call_arguments(request, engine.pipeline, engine.accepted(Kind.SOUND)),
+                    seed=seed + index,
+                    scheduler=scheduler,
+                    step=step,
+                    placement=source.placement,
+                )
+                del engine
+            if index == 0:
+                _warn(sounded)
+            made = Generated(
+                admitted=admitted,
+                index=index,
+                asset_id=asset_id,
+                seed=seed + index,
+                pixels=nothing(),
+                pixels_sha256="",
+                execution=_execution(source, sounded, (), None),
+                sound=sounded.sound,
+            )
+            yield marking.noted(made, self.__marker, "sounds are not marked")
+
     def mark_noise(self, marker: NoiseMarker, /) -> None:
         """Take the initial noise from ``marker``; see ``Invertible.mark_noise``."""
         self.__marker = marker
@@ -203,7 +248,8 @@ class DiffusersGenerator:
             return _Source(ref=ref, device=device, dtype="float32", placement=Placement(reason="it is tiny"))
         model = self.__locator.identify(located)
         expect(located.ref, model.ref)
-        half = family_of(located.pipeline).half
+        sound = located.defaults.sound is not None
+        half = (sound_family_of if sound else family_of)(located.pipeline).half
         weights = read_weights(model.folder, model.selection.files) if self.__budget is not None else {}
         chosen = fit(weights, device=device, dtype=self.__dtype, half=half, size=size, budget=self.__budget)
         if not chosen.fits:
@@ -286,7 +332,7 @@ def _stop(watch: Watch | None) -> None:
         raise CancelledError("cancelled on request; there is no picture", hint="Images released before stay.")
 
 
-def _warn(rendered: Rendered) -> None:
+def _warn(rendered: Rendered | Sounded) -> None:
     """Say which texts the model does not read to the end, never what stands in them; and what took too much memory."""
     for each in rendered.encoded:
         if each.cut:
@@ -314,7 +360,7 @@ def _require_seat(placement: Placement, adapters: tuple[Adapter, ...]) -> None:
 
 
 def _execution(
-    source: _Source, rendered: Rendered, adapters: tuple[Adapter, ...], marker: NoiseMarker | None
+    source: _Source, rendered: Rendered | Sounded, adapters: tuple[Adapter, ...], marker: NoiseMarker | None
 ) -> Execution:
     from sdsafe.generation import _loading
 

@@ -26,6 +26,7 @@ from sdsafe.generation._inverting import inverter
 from sdsafe.generation._libraries import diffusers, torch
 from sdsafe.generation._noise import initial_noise
 from sdsafe.generation._output import pixels_of, watch_for_overflow
+from sdsafe.generation._sounding import Sounded, sounder
 from sdsafe.generation._translating import translated
 from sdsafe.generation.schedulers import config_digest
 from sdsafe.generation.tasks import Kind
@@ -80,7 +81,7 @@ class Rendered:
 class Engine:
     """Owns one pipe. No attribute leads to it; it can be neither copied nor pickled."""
 
-    __slots__ = ("__accepted", "__fit", "__invert", "__render", "__spoiled", "pipeline")
+    __slots__ = ("__accepted", "__fit", "__invert", "__render", "__sound", "__spoiled", "pipeline")
 
     def __init__(
         self, pipe: Any, device: Device, offload: Offload | None = Offload.NONE, *, way: Kind = Kind.TEXT
@@ -105,6 +106,7 @@ class Engine:
         self.__fit, self.__spoiled, self.__accepted = _fitter(pipes, adapting)
         lock = threading.Lock()  # one for all pipes of a model: they share their components
         self.__render = _renderer(pipe, pipes, seats, adapting, lock)
+        self.__sound = sounder(pipe, seats, lock, _scheduler)
         self.__invert = inverter(pipes, seats, lock)
 
     def accepted(self, kind: Kind) -> frozenset[str]:
@@ -172,6 +174,30 @@ class Engine:
             GenerationError: Out of memory, or anything else that went wrong.
         """
         return self.__invert(arguments, pixels, placement or Placement())
+
+    def sound(
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        seed: int,
+        scheduler: SchedulerChoice,
+        step: Callable[[int, int], None],
+        placement: Placement | None = None,
+    ) -> Sounded:
+        """Make one sound.
+
+        Args:
+            arguments: Call arguments that ``sounds.call_arguments`` has checked.
+            seed: As for ``render``, as is everything below.
+            scheduler: Built anew.
+            step: Called after every step; some classes tell nobody about theirs.
+            placement: As for ``render``.
+
+        Raises:
+            RequestError: The model makes no sounds, or the scheduler does not fit it.
+            GenerationError: Out of memory, NaN or infinity in the output, or anything else that went wrong.
+        """
+        return self.__sound(arguments, seed, scheduler, step, placement or Placement())
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """Refuse: a copy would be a pipe without its lock."""

@@ -6,6 +6,7 @@ Import them from here. What they log of prompts and of packages that nobody miss
 from __future__ import annotations
 
 import logging
+import warnings
 
 # transformers warns, once per image processor, that torchvision is absent. There is no build of it to pin that fits
 # every torch, diffusers falls back to Pillow, and text to image uses none of them. The other line that is filtered
@@ -16,6 +17,9 @@ logging.getLogger("transformers.utils.import_utils").addFilter(
 logging.getLogger("transformers.tokenization_utils_base").addFilter(
     lambda record: "Token indices sequence length is longer" not in record.getMessage()
 )
+
+# The autoencoder of Stable Audio builds its layers with what torch would rather see spelt otherwise.
+warnings.filterwarnings("ignore", r".*torch\.nn\.utils\.weight_norm.* is deprecated", FutureWarning)
 
 import diffusers  # noqa: E402 - after the filter, which must be there when it imports transformers
 import torch  # noqa: E402 - beside diffusers

@@ -16,12 +16,16 @@ from sdsafe.errors import RequestError
 from sdsafe.generation.families import family_of
 from sdsafe.generation.layout import read_json
 from sdsafe.generation.schedulers import name_of
+from sdsafe.generation.sound_families import read_limits, sound_family_of
+from sdsafe.generation.tasks import Kind
+from sdsafe.generation.ways import ways_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from sdsafe.generation.layout import Components
+    from sdsafe.generation.sound_families import SoundLimits
 
 __all__ = ["TINY_DEFAULTS", "Defaults", "read_defaults"]
 
@@ -43,6 +47,8 @@ class Defaults:
     own_scheduler: str
     """Class name of the scheduler that came with the model."""
     license: str | None = None
+    sound: SoundLimits | None = None
+    """Of a model that makes sounds; its ``size`` is 0x0."""
 
 
 TINY_DEFAULTS = Defaults(
@@ -63,6 +69,8 @@ def read_defaults(folder: Path, components: Components) -> Defaults:
         RequestError: ``sdsafe.json`` or a configuration cannot be read or holds a wrong value, or the pipeline
             class cannot be used.
     """
+    if ways_of(components, None) == (Kind.SOUND,):
+        return _of_sounds(folder, components)
     family = family_of(components.pipeline)
     said = _sidecar(folder)
     factor = _autoencoder_factor(read_json(folder / "vae" / "config.json"))
@@ -75,6 +83,21 @@ def read_defaults(folder: Path, components: Components) -> Defaults:
         scheduler=said.get("scheduler") or name_of(own),
         own_scheduler=own,
         license=said.get("license"),
+    )
+
+
+def _of_sounds(folder: Path, components: Components) -> Defaults:
+    family, said = sound_family_of(components.pipeline), _sidecar(folder)
+    own = components.loaded.get("scheduler", ("", ""))[1]
+    return Defaults(
+        size=Size(width=0, height=0),
+        multiple=1,
+        steps=said.get("steps") or family.steps,
+        guidance=said.get("guidance", family.guidance or 0.0),
+        scheduler=said.get("scheduler") or name_of(own),
+        own_scheduler=own,
+        license=said.get("license"),
+        sound=read_limits(folder, components.pipeline),
     )
 
 

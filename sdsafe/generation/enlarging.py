@@ -41,6 +41,7 @@ def resolve(request: GenerationRequest) -> GenerationRequest:
         "prompt_2": request.prompt_2,
         "prompt_3": request.prompt_3,
         "negative_prompt": request.negative_prompt,
+        "seconds": request.seconds,
         "steps": request.steps,
         "guidance": request.guidance,
         "scheduler": request.scheduler,

@@ -28,6 +28,7 @@ __all__ = [
     "Parameter",
     "Role",
     "check_parameters",
+    "checked_value",
     "classify",
     "family_of",
     "is_ours",
@@ -102,6 +103,7 @@ def _no(why: str) -> Parameter:
 _EMBEDS = _no("raw embeddings pass every text check")
 _LATENTS = _no("with raw latents the picture does not come from the recorded seed")
 _UNSEEN = _no("it is a text that no prompt check sees; negative_prompt reaches every text encoder")
+_SPOKEN = _no("it is a text that no prompt check sees")
 _REWRITES = _no("it changes the text after it was checked")
 _OUTPUT = _no("sdsafe chooses the form of the output: a raw one would pass every output check")
 _CALLBACK = _no("callbacks reach the latents and the pipe; follow progress with a watch")
@@ -110,6 +112,8 @@ _SCHEDULE = _no("the schedule follows from scheduler and steps, which are record
 _DERIVED = _no("it is derived from size")
 _PASTED = _no("sdsafe itself pads pictures and pastes back what is outside the mask")
 _STAGES = _no("it belongs to a part of the pipeline that is not run here")
+_SOUNDS_IN = _no("sounds that go in have no gate")
+_BEGIN = _no("sounds begin at 0")
 _IMAGE = Parameter(Role.IMAGE, "pictures need the input gate: image and mask are inputs of the request")
 
 _EXACT: Mapping[str, Parameter] = {
@@ -144,6 +148,13 @@ _EXACT: Mapping[str, Parameter] = {
     "negative_aesthetic_score": _number(float, 0, 10),
     "cfg_normalize": _number(bool),
     "image_guidance_scale": _number(float, 0, 100),
+    # Of classes that make sounds; which family takes which, ``sound_families`` says.
+    **{name: _field("seconds") for name in ("audio_end_in_s", "audio_length_in_s", "duration", "audio_duration_s")},
+    **{name: _field("count") for name in ("num_waveforms_per_prompt", "batch_size")},
+    "logsnr_min": _number(float, -20, 20),
+    "logsnr_max": _number(float, -20, 20),
+    "silence_padding_duration": _number(float, 0, 60),
+    "max_new_tokens": _number(int, 1, 512),
     # Ours; no pipeline has parameters of these names, by test.
     "paste_back": _ours(bool),
     "pad_left": _ours(int, 0, 4096),
@@ -166,10 +177,15 @@ _WITH_PICTURES = frozenset(
     {"strength", "aesthetic_score", "negative_aesthetic_score", "cfg_normalize", "image_guidance_scale"}
 )
 
+_WITH_SOUND = frozenset({"logsnr_min", "logsnr_max", "silence_padding_duration", "max_new_tokens"})
+
 _PATTERNS: tuple[tuple[Parameter, tuple[str, ...]], ...] = (
     (_EMBEDS, ("*_embeds*", "pooled_*", "*_pooled*", "*attention_mask*", "prior_token*", "text_encoder_out_layers")),
     (_LATENTS, ("latents", "*_latents*", "image_noise_*", "video_noise_*")),
     (_UNSEEN, ("negative_prompt_*", "system_prompt", "complex_human_instruction")),
+    (_SPOKEN, ("transcription",)),
+    (_SOUNDS_IN, ("initial_audio_*",)),
+    (_BEGIN, ("audio_start_in_s",)),
     (
         _REWRITES,
         (
@@ -368,7 +384,7 @@ FAMILIES: tuple[Family, ...] = (
 )  # fmt: skip
 
 _VIDEO = "it makes video, for which there is no way out yet"
-_SOUND = "it makes sound, for which there is no way out yet"
+_SOUND = "it makes sound, which is the task audio (`sdsafe audio`)"
 _SHAPES = "it makes three-dimensional shapes, for which there is no way out yet"
 _CONNECTED = "it pulls a second model that would go unrecorded"
 _NEEDS_IMAGE = "it needs a picture to start from, and text to image takes none"
@@ -433,7 +449,7 @@ def check_parameters(
         RequestError: A parameter is forbidden, unknown, out of range, or not one of this pipeline's.
     """
     allowed = _allowed(pipeline, accepted, task)
-    return {name: _checked(name, value, pipeline, allowed) for name, value in parameters.items()}
+    return {name: checked_value(name, value, pipeline, allowed) for name, value in parameters.items()}
 
 
 def _allowed(pipeline: str, accepted: Collection[str] | None, task: Task) -> frozenset[str]:
@@ -449,13 +465,24 @@ def _allowed(pipeline: str, accepted: Collection[str] | None, task: Task) -> fro
 
 def _numbers(family: Family, pipeline: str) -> frozenset[str]:
     numeric = frozenset(name for name, parameter in _EXACT.items() if parameter.role is Role.NUMERIC)
-    allowed = numeric - _WITH_PICTURES if family.numbers is None else family.numbers
+    allowed = numeric - _WITH_PICTURES - _WITH_SOUND if family.numbers is None else family.numbers
     if "PAG" in pipeline:
         allowed |= {"pag_scale", "pag_adaptive_scale"}
     return allowed - {family.guidance_parameter}
 
 
-def _checked(name: str, value: Scalar, pipeline: str, allowed: frozenset[str]) -> Scalar:
+def checked_value(name: str, value: Scalar, pipeline: str, allowed: frozenset[str]) -> Scalar:
+    """Return the value of a further parameter, known to be harmless and in range.
+
+    Args:
+        name: Of the call parameter.
+        value: As the caller gave it.
+        pipeline: Class name, for the message.
+        allowed: Parameters that this pipeline takes.
+
+    Raises:
+        RequestError: It is forbidden, unknown, out of range, or not one of this pipeline's.
+    """
     parameter = classify(name)
     hint = f"{pipeline} takes: {', '.join(sorted(allowed)) or 'no further parameters'}."
     if parameter is not None and parameter.why:

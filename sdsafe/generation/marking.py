@@ -54,11 +54,11 @@ def said(marker: NoiseMarker | None, drawn: Drawn | None) -> NoiseMark | None:
     return NoiseMark(alg=marker.alg, version=marker.version, key_id=marker.key_id, shape=drawn.shape)
 
 
-def noted(generated: Generated, marker: NoiseMarker | None) -> Generated:
-    """Return a picture that no model made, saying so where a mark in its noise was asked for."""
+def noted(generated: Generated, marker: NoiseMarker | None, why_not: str = "no diffusion model took part") -> Generated:
+    """Return what carries no mark in its noise, saying why where one was asked for."""
     if marker is None:
         return generated
-    mark = _none(marker, "no diffusion model took part")
+    mark = _none(marker, why_not)
     return replace(generated, execution=replace(generated.execution, noise_mark=mark))
 
 

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from sdsafe.generation.families import Family
     from sdsafe.generation.identity import Located
 
-__all__ = ["MAX_COUNT", "MAX_SEED", "MAX_STEPS", "MAX_TEXT_BYTES", "call_arguments", "check_text", "resolve"]
+__all__ = [
+    "MAX_COUNT",
+    "MAX_SEED",
+    "MAX_STEPS",
+    "MAX_TEXT_BYTES",
+    "call_arguments",
+    "check_text",
+    "checked_guidance",
+    "checked_whole",
+    "resolve",
+]
 
 MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
 MAX_STEPS = 1000
@@ -47,6 +57,8 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
         RequestError: An argument is unknown, out of range or not allowed for this model's family.
     """
     family, defaults = family_of(located.pipeline), located.defaults
+    if request.seconds is not None:
+        raise RequestError("a picture has no seconds", code="request.parameter", hint="Leave them out.")
     check_adapters(request)
     _check_texts(request, family)
     require_way(request.task, located.ways, located.pipeline)
@@ -54,20 +66,20 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
     # A picture that goes in is padded to what the model needs; a picture from text alone has no edges to repeat.
     multiple = defaults.multiple if request.task is Task.GENERATE else 1
     size = _checked_size(request.size or defaults.size, multiple)
-    steps = _whole("steps", defaults.steps if request.steps is None else request.steps, 1, MAX_STEPS)
+    steps = checked_whole("steps", defaults.steps if request.steps is None else request.steps, 1, MAX_STEPS)
     further = check_parameters(request.parameters, located.pipeline, task=request.task)
     _check_strength(further.get("strength"), steps)
     name = request.scheduler or defaults.scheduler
     choose(name, defaults.own_scheduler)
-    count = _whole("count", request.count, 1, MAX_COUNT)
+    count = checked_whole("count", request.count, 1, MAX_COUNT)
     if request.seed is not None:
-        _whole("seed", request.seed, 0, MAX_SEED - count + 1)
+        checked_whole("seed", request.seed, 0, MAX_SEED - count + 1)
     return replace(
         request,
         model=located.ref,
         size=size,
         steps=steps,
-        guidance=_guidance(defaults.guidance if request.guidance is None else request.guidance),
+        guidance=checked_guidance(defaults.guidance if request.guidance is None else request.guidance),
         scheduler=name,
         parameters=further,
     )
@@ -167,7 +179,7 @@ def _check_texts(request: GenerationRequest, family: Family) -> None:
 
 def _checked_size(size: Size, multiple: int) -> Size:
     for name, side in (("width", size.width), ("height", size.height)):
-        _whole(name, side, _MIN_SIDE, _MAX_SIDE)
+        checked_whole(name, side, _MIN_SIDE, _MAX_SIDE)
         if side % multiple:
             nearest = max(multiple, round(side / multiple) * multiple)
             raise RequestError(
@@ -178,7 +190,8 @@ def _checked_size(size: Size, multiple: int) -> Size:
     return size
 
 
-def _whole(name: str, value: object, least: int, most: int) -> int:
+def checked_whole(name: str, value: object, least: int, most: int) -> int:
+    """Return a whole number of the request; ``RequestError`` where it is none, or out of range."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise RequestError(
             f"{name} must be a whole number from {least} to {most}, found {_shown(value)}",
@@ -188,7 +201,8 @@ def _whole(name: str, value: object, least: int, most: int) -> int:
     return value
 
 
-def _guidance(value: object) -> float:
+def checked_guidance(value: object) -> float:
+    """Return the guidance of the request; ``RequestError`` where it is no number, or out of range."""
     # Comparing comes first: NaN compares false, and an int too large for a float must not be converted.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_GUIDANCE:
         raise RequestError(

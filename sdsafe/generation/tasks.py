@@ -72,6 +72,7 @@ _SHAPES: Mapping[Task, _Shape] = MappingProxyType(
             Kind.INPAINTING, defaults={"strength": 1.0, "paste_back": True, **dict.fromkeys(PADS, 0)}
         ),
         Task.UPSCALE: _Shape(Kind.NONE, defaults={"scale": 2}),
+        Task.AUDIO: _Shape(Kind.SOUND, ()),
     }
 )
 

@@ -300,7 +300,7 @@ class TestFolders:
         with pytest.raises(GenerationError, match="wrong hash"):
             make(DiffusersGenerator(device="cpu"), model=ModelRef(repo=folder, digest="0" * 64))
 
-    @pytest.mark.parametrize("pipeline", ["AudioLDM2Pipeline", "StableVideoDiffusionPipeline", "NoSuchPipeline"])
+    @pytest.mark.parametrize("pipeline", ["AceStepPipeline", "StableVideoDiffusionPipeline", "NoSuchPipeline"])
     def test_classes_that_make_no_picture_from_text_are_refused(
         self,
         copied: Path,

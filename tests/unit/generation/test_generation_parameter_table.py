@@ -11,13 +11,16 @@ from sdsafe.generation.families import Role, classify, family_of
 
 assert _libraries  # its log filter comes before diffusers
 
-from diffusers.pipelines import auto_pipeline  # noqa: E402 - after the filter
+from diffusers import DanceDiffusionPipeline  # noqa: E402 - after the filter
+from diffusers.pipelines import auto_pipeline  # noqa: E402 - the same
 
 MAPPINGS = {
     "text to image": auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
     "image to image": auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
     "inpainting": auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
+    "text to sound": {**auto_pipeline.AUTO_TEXT2AUDIO_PIPELINES_MAPPING, "legacy": DanceDiffusionPipeline},
 }
+PICTURES = {way: classes for way, classes in MAPPINGS.items() if way != "text to sound"}
 
 
 def _parameters(way: str) -> dict[str, set[str]]:
@@ -67,14 +70,26 @@ def test_every_class_has_a_family_or_a_reason() -> None:
             assert refused.hint  # noqa: PT017 - one of two good ends
 
 
-def test_every_class_of_sound_and_video_is_refused_by_name() -> None:
+def test_every_class_of_sound_and_video_is_refused_for_pictures_by_name() -> None:
     from sdsafe.errors import RequestError
 
     mappings = [each for name, each in vars(auto_pipeline).items() if name.startswith("AUTO_")]
     others = {cls for each in mappings for cls in each.values()} - {
-        c for each in MAPPINGS.values() for c in each.values()
+        c for each in PICTURES.values() for c in each.values()
     }
     assert len(others) >= 10  # of sound alone there are four
+    sounding = {cls.__name__ for cls in MAPPINGS["text to sound"].values()}
     for cls in others:
-        with pytest.raises(RequestError, match="no way out yet"):
+        why = "the task audio" if cls.__name__ in sounding else "no way out yet"
+        with pytest.raises(RequestError, match=why):
             family_of(cls.__name__)
+
+
+def test_every_class_of_sound_has_a_family_that_knows_its_length_and_numbers() -> None:
+    from sdsafe.generation.sound_families import SOUND_FAMILIES, sound_family_of
+
+    for cls in MAPPINGS["text to sound"].values():
+        family, accepted = sound_family_of(cls.__name__), set(inspect.signature(cls.__call__).parameters)
+        assert {family.length, *family.texts, *family.numbers} <= accepted, cls
+        assert ("guidance_scale" in accepted) == (family.guidance is not None), cls
+    assert len(SOUND_FAMILIES) == len(set(MAPPINGS["text to sound"].values()))
