@@ -128,7 +128,8 @@ def test_generation_says_what_ran(encoded: Encoded) -> None:
     assert generation["model"]["files"] == [
         {"name": "unet/diffusion_pytorch_model.safetensors", "size": 12345, "sha256": "ef" * 32}
     ]
-    assert generation["scheduler"] == {"name": "EulerDiscreteScheduler", "config_sha256": "12" * 32}
+    scheduler = {"name": "EulerDiscreteScheduler", "asked": "EulerDiscreteScheduler", "config_sha256": "12" * 32}
+    assert generation["scheduler"] == scheduler
     assert generation["environment"]["libraries"] == {"diffusers": "0.42.1", "torch": "2.13.0"}
     assert generation["parameters"] == {"clip_skip": 2, "eta": "0.25", "style_text": "watercolour"}
     assert generation["policies"] == [{"id": "baseline", "version": "1.2.0", "digest": "ab" * 32}]
