@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sdsafe.api import adopt as adopt
     from sdsafe.api import inspect as inspect
     from sdsafe.api import open_pipeline as open_pipeline
     from sdsafe.api import open_validator as open_validator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sdsafe.core.ids import AssetId as AssetId
     from sdsafe.core.report import Report as Report
     from sdsafe.core.report import Verdict as Verdict
+    from sdsafe.core.request import AdapterRef as AdapterRef
     from sdsafe.core.request import GenerationRequest as GenerationRequest
     from sdsafe.core.request import ModelRef as ModelRef
     from sdsafe.core.request import PromptDisclosure as PromptDisclosure
@@ -48,12 +50,21 @@ if TYPE_CHECKING:
     from sdsafe.verification import Validator as Validator
 
 _HOME = {
-    "sdsafe.api": ("inspect", "open_pipeline", "open_validator", "read_asset", "read_input", "save_to", "verify"),
+    "sdsafe.api": (
+        "adopt",
+        "inspect",
+        "open_pipeline",
+        "open_validator",
+        "read_asset",
+        "read_input",
+        "save_to",
+        "verify",
+    ),
     "sdsafe.core.decisions": ("Decision", "Effect"),
     "sdsafe.core.findings": ("CheckResult", "Finding"),
     "sdsafe.core.ids": ("AssetId",),
     "sdsafe.core.report": ("Report", "Verdict"),
-    "sdsafe.core.request": ("GenerationRequest", "ModelRef", "PromptDisclosure", "Size", "Task"),
+    "sdsafe.core.request": ("AdapterRef", "GenerationRequest", "ModelRef", "PromptDisclosure", "Size", "Task"),
     "sdsafe.core.states": ("Asset", "InReview", "Outcome", "Recorded", "Refused"),
     "sdsafe.core.trust": ("Require", "TrustPolicy"),
     "sdsafe.errors": ("SdsafeError", "VerificationError"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sdsafe.core.report import Report
-    from sdsafe.core.request import InputImage
+    from sdsafe.core.request import InputImage, ModelRef
     from sdsafe.core.states import Recorded
     from sdsafe.core.thresholds import Thresholds
     from sdsafe.gates.policy.loader import LoadedPolicies
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "adopt",
     "inspect",
     "judging_packs",
     "open_generator",
@@ -73,6 +74,42 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
         ConfigurationError: Something is missing, empty or broken; the hint says what to do.
         SigningError: The credential is missing, expired or locked.
     """
+    return _assemble(settings or Settings.load(), unsafe)
+
+
+def adopt(
+    pipe: object,
+    *,
+    model: str | ModelRef,
+    settings: Settings | None = None,
+    unsafe: UnsafeNoOutputCheck | None = None,
+) -> Pipeline:
+    """Return a pipeline around a diffusers pipe that you have configured: quantised, compiled, offloaded.
+
+    The pipe stays as it is; its own safety checker and watermark take no part. Its tensors are hashed in memory, and
+    manifests say what they cannot vouch for. Requests need no model.
+
+    Args:
+        pipe: A pipeline of diffusers, with its weights in memory.
+        model: What it is called in records, such as its hub id, or with its licence and a digest to insist on.
+        settings: Default: ``Settings.load()``; its generator, device and dtype play no part.
+        unsafe: Release images that no classifier looked at; signed into every manifest.
+
+    Raises:
+        RequestError: ``request.pipeline``: it cannot be taken over.
+        ConfigurationError, SigningError: As ``open_pipeline``.
+    """
+    from sdsafe.core.request import ModelRef
+    from sdsafe.generation._diffusers import DiffusersGenerator
+
+    chosen = settings or Settings.load()
+    generator = DiffusersGenerator.adopting(pipe, ModelRef(repo=model) if isinstance(model, str) else model)
+    _mark_noise(generator, chosen)
+    return _assemble(chosen, unsafe, generator)
+
+
+def _assemble(chosen: Settings, unsafe: UnsafeNoOutputCheck | None, generator: Generator | None = None) -> Pipeline:
+    """Put the parts together; ``generator`` in place of the one that the settings name."""
     from sdsafe.core.house import House
     from sdsafe.gates.hard.incidents import Incidents
     from sdsafe.gates.registry.gate import LicenceGate
@@ -82,7 +119,6 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
     from sdsafe.provenance.signing.uri import parse_signer_uri
     from sdsafe.recovery import sweep
 
-    chosen = settings or Settings.load()
     policies = judging_packs(chosen)
     scheme, signer_options = parse_signer_uri(chosen.signer)
     signer = _plugin("signers", scheme, chosen, signer_options)
@@ -94,7 +130,7 @@ def open_pipeline(settings: Settings | None = None, *, unsafe: UnsafeNoOutputChe
         _log.warning("%d assets of a run that was cut off were withdrawn", len(swept.withdrawn))
     return Pipeline(
         Parts(
-            generator=open_generator(chosen),
+            generator=generator or open_generator(chosen),
             policy=open_policy(chosen, policies),
             licences=LicenceGate(load_registry(user=user_registry())),
             prompt_checks=open_prompt_checks(chosen, policies),
@@ -149,14 +185,20 @@ def open_generator(settings: Settings, *, offline: bool | None = None) -> Genera
     if settings.vram_budget is not None:
         runtime["vram_budget"] = settings.vram_budget
     generator: Generator = _plugin("generators", settings.generator, settings, runtime)
-    if settings.noise_marker:
-        if not isinstance(generator, Invertible):
-            raise PluginError(
-                f"the generator {settings.generator!r} cannot begin with the noise of {settings.noise_marker!r}",
-                hint="Leave `noise_marker` out of the settings, or use a generator that offers mark_noise and invert.",
-            )
-        generator.mark_noise(_plugin("noise_markers", settings.noise_marker, settings))
+    _mark_noise(generator, settings)
     return generator
+
+
+def _mark_noise(generator: Generator, settings: Settings) -> None:
+    """Have ``generator`` begin with noise that carries ids, where the settings ask for it."""
+    if not settings.noise_marker:
+        return
+    if not isinstance(generator, Invertible):
+        raise PluginError(
+            f"the generator {settings.generator!r} cannot begin with the noise of {settings.noise_marker!r}",
+            hint="Leave `noise_marker` out of the settings, or use a generator that offers mark_noise and invert.",
+        )
+    generator.mark_noise(_plugin("noise_markers", settings.noise_marker, settings))
 
 
 def open_prompt_checks(settings: Settings, policies: LoadedPolicies) -> tuple[PromptCheck, ...]:

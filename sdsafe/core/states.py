@@ -139,6 +139,8 @@ class Execution:
     """The memory that was used, where the device says."""
     adapters: tuple[AdapterRef, ...] = ()
     """Complete, as ``model`` is."""
+    unvouched: tuple[str, ...] = ()
+    """What this record cannot vouch for, in words: of a pipeline that somebody else had configured."""
     noise_mark: NoiseMark | None = None
     """None: nobody asked for one."""
 

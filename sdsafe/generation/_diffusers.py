@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sdsafe.core.places import Places
     from sdsafe.core.request import GenerationRequest, ModelRef, Size
     from sdsafe.core.states import Admitted
+    from sdsafe.generation._adopting import Adopted
     from sdsafe.generation._engine import Engine, Rendered
     from sdsafe.generation._sounding import Sounded
     from sdsafe.generation.adapters import Adapter
@@ -62,6 +63,7 @@ class DiffusersGenerator:
 
     __slots__ = (
         "__adapters",
+        "__adopted",
         "__budget",
         "__device",
         "__dtype",
@@ -99,6 +101,7 @@ class DiffusersGenerator:
         self.__threads = threads
         hub = Hub(offline=offline, cache=hub_cache)
         self.__locator = Locator(hub)
+        self.__adopted: Adopted | None = None
         self.__adapters = AdapterLocator(hub)
         self.__loaded: _Loaded | None = None
         self.__marker: NoiseMarker | None = None
@@ -118,13 +121,32 @@ class DiffusersGenerator:
                 raise MissingExtraError("image generation", extra="generate", detail=f"no module {name}")
         return cls(**{name: _option(name, value) for name, value in options.items()})  # type: ignore[arg-type]  # each value went through its check
 
+    @classmethod
+    def adopting(cls, pipe: object, model: ModelRef) -> Self:
+        """Return a generator that runs a pipe of diffusers which somebody has configured, and nothing else.
+
+        Args:
+            pipe: It is left as it is; see ``_adopting``.
+            model: What it is called in records, and its licence.
+
+        Raises:
+            RequestError: ``request.pipeline``: it cannot be taken over.
+        """
+        from sdsafe.generation._adopting import Adopted
+
+        generator = cls()
+        generator.__adopted = Adopted(pipe, model)
+        return generator
+
     def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
         """Fill in what the caller left open and validate; see ``Generator.resolve``."""
         if request.task is Task.UPSCALE:
             return enlarging.resolve(request)
         if request.is_sound:
-            return sounds.resolve(request, self.__locator.locate(request.model))
-        request = parameters.resolve(request, self.__locator.locate(request.model))
+            return sounds.resolve(request, self.__locate(request.model))
+        request = parameters.resolve(request, self.__locate(request.model))
+        if self.__adopted is not None:
+            _require_no_adapters(request)
         return replace(request, adapters=tuple(self.__adapters.locate(each) for each in request.adapters))
 
     def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
@@ -136,7 +158,7 @@ class DiffusersGenerator:
         if request.is_sound:
             yield from self.__sounds(admitted, watch)
             return
-        located = self.__locator.locate(request.model)
+        located = self.__locate(request.model)
         parameters.resolve(request, located)  # for its checks: nothing reaches a model that did not pass them here
         seed, name = request.seed, request.scheduler
         if seed is None or name is None:
@@ -182,7 +204,7 @@ class DiffusersGenerator:
     def __sounds(self, admitted: Admitted, watch: Watch | None) -> Iterator[Generated]:
         """Yield one sound per asset id, each from its own seed; they take turns as pictures do."""
         request = admitted.request
-        located = self.__locator.locate(request.model)
+        located = self.__locate(request.model)
         sounds.resolve(request, located)  # for its checks, as above
         seed, name = request.seed, request.scheduler
         if seed is None or name is None:
@@ -222,7 +244,7 @@ class DiffusersGenerator:
 
     def invert(self, image: Pixels, request: GenerationRequest, /) -> npt.NDArray[np.float32]:
         """Return the initial noise that leads to ``image``; see ``Invertible.invert``."""
-        located = self.__locator.locate(request.model)
+        located = self.__locate(request.model)
         resolved = parameters.resolve(marking.backwards(request, image, located), located)
         size = resolved.size
         if size is None or image.shape != (size.height, size.width, 3):
@@ -241,6 +263,8 @@ class DiffusersGenerator:
         """Bring the files of a model here, hash them, and decide how it is laid out for a picture of this size."""
         from sdsafe.generation import _loading
 
+        if self.__adopted is not None:
+            return _taken_over(self.__adopted)
         device = resolve_device(self.__device, _loading.probe())
         if located.ref.repo == TINY:
             ref = _loading.tiny_ref(located.ref)
@@ -255,6 +279,9 @@ class DiffusersGenerator:
         if not chosen.fits:
             _log.warning("memory: %s", chosen.placement.reason)
         return _Source(ref=model.ref, device=device, dtype=chosen.dtype, placement=chosen.placement, model=model)
+
+    def __locate(self, ref: ModelRef) -> Located:
+        return (self.__adopted or self.__locator).locate(ref)
 
     def __fitted(self, source: _Source, adapters: tuple[Adapter, ...]) -> Engine:
         """Return the engine of ``source`` with exactly these adapters; one that was spoiled is dropped."""
@@ -287,7 +314,8 @@ class _Source:
     dtype: str
     placement: Placement
     model: Model | None = None
-    """None: it is built in memory."""
+    """None: it is built in memory, or was taken over."""
+    adopted: Adopted | None = None
 
     @property
     def key(self) -> tuple[ModelRef, Device, str, Offload]:
@@ -298,6 +326,8 @@ class _Source:
         """Load it."""
         from sdsafe.generation import _loading
 
+        if self.adopted is not None:
+            return self.adopted.engine
         if self.model is None:
             return _loading.load_tiny(self.device)
         return _loading.load(self.model, dtype=self.dtype, device=self.device, offload=self.placement.offload)
@@ -309,6 +339,22 @@ class _Loaded:
 
     key: tuple[ModelRef, Device, str, Offload]
     engine: Engine
+
+
+def _taken_over(adopted: Adopted) -> _Source:
+    """Return a model that was taken over; ``GenerationError`` where it is not any more what it was then."""
+    adopted.require_unchanged()
+    placement = Placement(reason="it runs as it was handed over")
+    return _Source(ref=adopted.ref, device=adopted.device, dtype=adopted.dtype, placement=placement, adopted=adopted)
+
+
+def _require_no_adapters(request: GenerationRequest) -> None:
+    if request.adapters:
+        raise RequestError(
+            "adapters cannot be fitted onto a pipeline that was taken over",
+            code="request.adapter",
+            hint="Fit them before it is taken over; the record then says that they were not looked at.",
+        )
 
 
 def _follow(watch: Watch | None, index: int) -> Callable[[int, int], None]:
@@ -378,6 +424,7 @@ def _execution(
         peak=rendered.peak,
         adapters=tuple(each.ref for each in adapters),
         noise_mark=marking.said(marker, rendered.drawn),
+        unvouched=source.adopted.unvouched if source.adopted is not None else (),
     )
 
 

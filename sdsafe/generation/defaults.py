@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sdsafe.core.request import Size
@@ -21,13 +22,13 @@ from sdsafe.generation.tasks import Kind
 from sdsafe.generation.ways import ways_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sdsafe.generation.layout import Components
     from sdsafe.generation.sound_families import SoundLimits
 
-__all__ = ["TINY_DEFAULTS", "Defaults", "read_defaults"]
+__all__ = ["TINY_DEFAULTS", "Defaults", "defaults_of", "read_defaults"]
 
 _SIDECAR = "sdsafe.json"
 _FACTOR = 8  # of every autoencoder whose configuration does not say
@@ -71,12 +72,29 @@ def read_defaults(folder: Path, components: Components) -> Defaults:
     """
     if ways_of(components, None) == (Kind.SOUND,):
         return _of_sounds(folder, components)
+    vae, unet = (read_json(folder / name / "config.json") for name in ("vae", "unet"))
+    return defaults_of(components, vae=vae, unet=unet, said=_sidecar(folder))
+
+
+def defaults_of(
+    components: Components, *, vae: object, unet: object, said: Mapping[str, Any] = MappingProxyType({})
+) -> Defaults:
+    """Return the defaults of a model whose configurations are at hand.
+
+    Args:
+        components: What it is made of.
+        vae: Configuration of its autoencoder; anything but a mapping is none.
+        unet: Configuration of its U-Net, likewise.
+        said: What its makers, or whoever installed it, say is best.
+
+    Raises:
+        RequestError: The pipeline class cannot be used.
+    """
     family = family_of(components.pipeline)
-    said = _sidecar(folder)
-    factor = _autoencoder_factor(read_json(folder / "vae" / "config.json"))
+    factor = _autoencoder_factor(vae)
     own = components.loaded.get("scheduler", ("", ""))[1]
     return Defaults(
-        size=said.get("size") or _trained_size(folder, factor) or family.size,
+        size=said.get("size") or _trained_size(unet, factor) or family.size,
         multiple=said.get("multiple") or factor * family.patch,
         steps=said.get("steps") or family.steps,
         guidance=said.get("guidance", family.guidance),
@@ -150,13 +168,12 @@ def _autoencoder_factor(config: object) -> int:
     if isinstance(config, dict):
         for key in ("block_out_channels", "encoder_block_out_channels"):
             blocks = config.get(key)
-            if isinstance(blocks, list) and blocks:
+            if isinstance(blocks, list | tuple) and blocks:
                 return 1 << (len(blocks) - 1)
     return _FACTOR
 
 
-def _trained_size(folder: Path, factor: int) -> Size | None:
-    config = read_json(folder / "unet" / "config.json")
+def _trained_size(config: object, factor: int) -> Size | None:
     side = config.get("sample_size") if isinstance(config, dict) else None
     return Size(width=side * factor, height=side * factor) if isinstance(side, int) and side > 0 else None
 

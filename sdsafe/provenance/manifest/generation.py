@@ -130,6 +130,7 @@ def _fitted(execution: Execution) -> dict[str, object]:
 def _ran(execution: Execution, asked: str | None) -> dict[str, object]:
     return {
         "model": _model(execution.model),
+        **({"unvouched": list(execution.unvouched)} if execution.unvouched else {}),
         "scheduler": _given(name=execution.scheduler, asked=asked, config_sha256=execution.scheduler_digest),
         "environment": {
             "libraries": dict(sorted(execution.libraries.items())),
