@@ -14,15 +14,15 @@ from sdsafe.core.places import Places
 from sdsafe.core.report import Evidence
 from sdsafe.core.request import GenerationRequest, Size, Task
 from sdsafe.core.reviews import CaseState, Opinion
-from sdsafe.core.states import Asset, InReview, Recorded, Refused
-from sdsafe.errors import ReviewError, SigningError
+from sdsafe.core.states import Asset, InReview, NoiseMark, Recorded, Refused
+from sdsafe.errors import AssetError, ReviewError, SigningError
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
 from sdsafe.inputs import as_input
 from sdsafe.pipeline import Pipeline, UnsafeNoOutputCheck
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.records.reviews.queue import SqliteReviews
-from sdsafe.testing.fakes import FakeOutputCheck
+from sdsafe.testing.fakes import FakeGenerator, FakeOutputCheck
 from sdsafe.testing.pipeline import fake_parts
 from sdsafe.testing.samples import sample_picture
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from sdsafe.core.states import Generated
+    from sdsafe.core.states import Admitted, Generated
+    from sdsafe.protocols import Watch
 
 REQUEST = GenerationRequest(prompt="zebrafinch on a wire", seed=7, size=Size(width=256, height=256), steps=2)
 REVIEW = 'stage: output, when: "score.nudity >= 0.5", effect: review'
@@ -338,3 +339,31 @@ def test_the_decision_holds_for_every_task(
     decisions: Any = summary.generation["decisions"]
     assert (decisions["output"]["effect"], outcome.receipt.entry.effect) == (effect, effect)
     assert ("blur" in summary.generation.get("edits", ())) == (effect == "transform")
+
+
+def test_a_picture_under_another_id_says_which_its_noise_carries(
+    open_with: Callable[..., Pipeline], reviews: SqliteReviews
+) -> None:
+    mark = NoiseMark(alg="org.example.noise.1", version="1", key_id="00112233", shape=(1, 4, 32, 32))
+
+    class Marking(FakeGenerator):
+        def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
+            for each in super().generate(admitted, watch):
+                yield replace(each, execution=replace(each.execution, noise_mark=mark))
+
+    def undeliverable(_: Recorded) -> None:
+        raise AssetError("the disk is full")
+
+    pipeline = open_with(REVIEW, generator=Marking())
+    (waiting,) = pipeline.run(REQUEST)
+    assert isinstance(waiting, InReview)
+    reviews.say(waiting.ticket, approve())
+    with pytest.raises(AssetError, match="full"):
+        pipeline.resume(waiting.ticket, deliver=undeliverable)
+    recorded = pipeline.resume(waiting.ticket)
+    assert recorded.asset_id != waiting.asset_id
+    assert recorded.generated.execution.noise_mark == replace(mark, asset_id=waiting.asset_id)
+    summary = ManifestProbe().examine(recorded.asset, Evidence()).summary
+    assert summary is not None
+    said: Any = summary.generation["noise_mark"]
+    assert (said["asset_id"], said["shape"]) == (str(waiting.asset_id), "1x4x32x32")
