@@ -110,14 +110,15 @@ def _backwards(own: Any) -> Any:
 def _encoded(pipe: Any, pixels: Pixels) -> Any:
     """Return the latents of a picture, in the form in which ``pipe`` takes them."""
     vae = pipe.vae
-    kept = vae.dtype
-    if kept == torch.float16 and vae.config.force_upcast:  # as diffusers does where pictures go in: it overflows
+    kept, upcast = vae.dtype, vae.dtype == torch.float16 and vae.config.force_upcast
+    if upcast:  # as diffusers does where pictures go in: it overflows
         vae.to(torch.float32)
     try:
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(pipe._execution_device, vae.dtype)  # noqa: SLF001 - diffusers has no public name for it
         latents = vae.encode(image / 127.5 - 1).latent_dist.mode()
     finally:
-        vae.to(kept)
+        if upcast:
+            vae.to(kept)
     return _FORMS[type(pipe).__name__](pipe, latents).to(_denoiser(pipe).dtype)
 
 

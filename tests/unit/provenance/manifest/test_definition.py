@@ -11,7 +11,9 @@ from sdsafe.core.canonical import canonical_json
 from sdsafe.core.decisions import Decision, Effect
 from sdsafe.core.disclosure import prompt_commitment
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
+from sdsafe.core.ids import AssetId
 from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, PromptDisclosure, Task
+from sdsafe.core.states import NoiseMark
 from sdsafe.errors import ManifestError
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.provenance.manifest.document import MAX_DOCUMENT_BYTES, ManifestDefinition
@@ -140,6 +142,19 @@ def test_generation_says_what_ran(encoded: Encoded) -> None:
     assert generation["watermark"] == {"alg": "dwtDctSvd", "version": "1"}
     assert generation["fingerprints"] == [{"alg": "phash", "value": "0f" * 32}]
     assert "unchecked" not in generation
+
+
+def test_the_noise_says_what_it_carries_or_why_nothing(make_encoded: Callable[..., Encoded]) -> None:
+    def said(**fields: Any) -> Any:
+        mark = NoiseMark(alg="org.example.noise.1", version="1", **fields)
+        return _data(_document(make_encoded(execution={"noise_mark": mark})), "org.sdsafe.generation")["noise_mark"]
+
+    named = {"alg": "org.example.noise.1", "version": "1"}
+    assert said(key_id="00112233", shape=(1, 4, 64, 64)) == {**named, "key_id": "00112233", "shape": "1x4x64x64"}
+    later = said(key_id="00112233", shape=(1, 256, 64), asset_id=AssetId(bytes(8)))
+    assert later["asset_id"] == "00" * 8
+    assert said(why_not="it begins with a picture") == {**named, "not_applied": "it begins with a picture"}
+    assert "noise_mark" not in _data(_document(make_encoded()), "org.sdsafe.generation")
 
 
 def test_size_is_that_of_the_pixels_not_of_the_wish(make_encoded: Callable[..., Encoded]) -> None:
