@@ -1,8 +1,8 @@
 """Reading the mark in the noise of a picture: lead it back through the model, then ask whose noise that is.
 
 The model has to be that which made the picture. Whose noise it is can be asked in two ways: of each candidate id, which
-needs little of the noise, or blind, which needs much. Candidates are the id that the caller names, or the recorded
-assets that the picture looks like.
+needs little of the noise, or blind, which needs much. Candidates are the id that the caller names, or that in the pixel
+mark and those of the recorded assets that the picture looks like.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sdsafe.bindings.watermark.statistics import DEFAULT_RATE
 from sdsafe.core.ids import ASSET_ID_BYTES, AssetId
 from sdsafe.core.request import Size
 from sdsafe.core.softbinding import BindingKind, SoftBinding
-from sdsafe.errors import PluginError, RepositoryError, RequestError
+from sdsafe.errors import ConfigurationError, PluginError, RepositoryError, RequestError, WatermarkError
 from sdsafe.protocols import Invertible
 from sdsafe.records.repository.sqlite import SqliteRepository
 
@@ -94,7 +94,7 @@ def read_noise_mark(
     if not isinstance(generator, Invertible):
         raise PluginError(f"the generator {settings.generator!r} cannot lead pictures back to their noise")
     repository = SqliteRepository.open_existing(settings.places)
-    candidates = (asset_id,) if asset_id else tuple(_neighbours(pixels, repository, settings))
+    candidates = (asset_id,) if asset_id else _candidates(pixels, repository, settings)
     sizes = _sizes(pixels, request, generator, _recorded_size(asset_id, repository))
     noises: list[npt.NDArray[np.float32]] = []
     planned = 2 * len(sizes)
@@ -156,19 +156,31 @@ def _marker(settings: Settings) -> NoiseMarker:
     return marker
 
 
+def _candidates(pixels: Pixels, repository: SqliteRepository | None, settings: Settings) -> tuple[AssetId, ...]:
+    """Return the id in the pixel mark, where one reads, and those of recorded assets that the picture looks like."""
+    return tuple(dict.fromkeys((*_in_the_pixels(pixels, settings), *_neighbours(pixels, repository, settings))))
+
+
+def _in_the_pixels(pixels: Pixels, settings: Settings) -> Iterator[AssetId]:
+    try:
+        marker = plugins.load(
+            "sdsafe.watermarkers", settings.watermarker, settings.places, settings.options_for(settings.watermarker)
+        )
+        (found,) = marker.detect([pixels])
+    except (ConfigurationError, WatermarkError):  # it is one way to a candidate; the noise is what was asked about
+        return
+    if found.payload is not None and len(found.payload) == ASSET_ID_BYTES:
+        yield AssetId(found.payload)
+
+
 def _neighbours(pixels: Pixels, repository: SqliteRepository | None, settings: Settings) -> Iterator[AssetId]:
-    """Yield the ids of recorded assets that the picture looks like, each once, nearest first."""
     if repository is None:
         return
-    seen: set[AssetId] = set()
     for name in settings.fingerprinters:
         each = plugins.load("sdsafe.fingerprinters", name, settings.places, settings.options_for(name))
         binding = SoftBinding(alg=each.alg, value=each.compute(pixels), kind=BindingKind.FINGERPRINT)
         found = (stored.asset_id for stored in repository.find(binding, within=each.threshold))
-        for asset_id in islice(found, _MOST_CANDIDATES):
-            if asset_id not in seen:
-                seen.add(asset_id)
-                yield asset_id
+        yield from islice(found, _MOST_CANDIDATES)
 
 
 def _recorded_size(asset_id: AssetId | None, repository: SqliteRepository | None) -> Size | None:

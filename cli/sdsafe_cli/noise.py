@@ -54,7 +54,7 @@ _OPTIONS = (
         "asset_id",
         metavar="HEX",
         callback=_asset_id,
-        help="With --noise: ask for this asset alone; default: for recorded ones that look like FILE, and blind.",
+        help="With --noise: ask for this asset alone; default: that of the pixel mark, recorded look-alikes, and blind.",
     ),
     click.option("--size", metavar="WxH", callback=size_of, help="With --noise: what FILE measured when it was made."),
     click.option("--steps", type=click.IntRange(1, 1000), help="With --noise: of the way back; default: 10."),
@@ -113,7 +113,7 @@ def _tell(found: NoiseReading) -> None:
     tried = f"p-value {found.p_value:.1e}{_agreeing(found)}; " if found.match else ""
     message(f"{tried}no mark in the noise below {found.rate:g}; that says nothing: editing and other models lose it")
     if not found.candidates:
-        message("no recorded asset looks like it: name a candidate with --id, which needs far less than reading blind")
+        message("nothing leads to a candidate: name one with --id, which needs far less of the noise than reading blind")
 
 
 def _agreeing(found: NoiseReading) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from sdsafe import api
 from sdsafe.bindings.watermark.latent import LatentMarker
+from sdsafe.bindings.watermark.lattice import LatticeWatermarker
 from sdsafe.core.ids import AssetId
 from sdsafe.core.places import Places
 from sdsafe.core.request import GenerationRequest, ModelRef, Size
@@ -133,6 +134,18 @@ def test_a_size_that_is_named_is_the_only_one(settings: Settings, using: Any) ->
     assert [each.size for each in generator.asked] == [HALF, HALF]
 
 
+def test_the_pixel_mark_names_a_candidate(settings: Settings, using: Any) -> None:
+    using(Inverting({FULL: recovered(0.25)}))
+    plain = sample_picture(height=512, width=512)
+    assert read_noise_mark(plain, ASKED, settings=settings).candidates == 0
+    lattice = LatticeWatermarker.configure(settings.places, {"quality": "standard"})
+    (marked,) = lattice.embed([plain], [ID.value])
+    found = read_noise_mark(marked, ASKED, settings=settings)
+    assert (found.asset_id, found.candidates, found.blind) == (ID, 1, False)
+    (copied,) = lattice.embed([plain], [OTHERS[3].value])  # the mark of another asset says nothing about the noise
+    assert read_noise_mark(copied, ASKED, settings=settings).asset_id is None
+
+
 def test_unknown_proportions_need_a_size(settings: Settings, using: Any) -> None:
     using(Inverting({}))
     with pytest.raises(RequestError, match="nobody says at which") as caught:
@@ -182,8 +195,6 @@ def test_wrong_options_of_the_marker_are_named(settings: Settings, options: dict
 
 
 def test_the_key_is_that_of_the_pixel_mark(settings: Settings) -> None:
-    from sdsafe.bindings.watermark.lattice import LatticeWatermarker
-
     shared = LatentMarker.configure(settings.places, {})
     with pytest.raises(WatermarkError, match="no watermark key"):
         shared.match(recovered(0.9), ID.value)
