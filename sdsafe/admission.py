@@ -42,6 +42,7 @@ def admit(parts: Parts, judges: Judges, request: GenerationRequest) -> Admitted:
     use = request.intended_use or parts.house.intended_use
     resolved = parts.generator.resolve(replace(request, seed=seed, intended_use=use))
     require_plain(resolved)
+    release.require_format(resolved)
     shows_person = judges.shows_person(resolved)
     require_permitted_request(resolved, (), parts.incidents, shows_person=shows_person)
     checks = tuple(run_prompt_check(check, resolved) for check in parts.prompt_checks)

@@ -17,7 +17,6 @@ from sdsafe.core.receipts import EntryKind
 from sdsafe.core.softbinding import BindingKind, SoftBinding
 from sdsafe.core.states import Asset, Encoded, Marked, Recorded, Signed, without_pixels
 from sdsafe.errors import AssetError, ObligationError, SdsafeError, WatermarkError
-from sdsafe.judgement import MEDIA_TYPE
 from sdsafe.obligations.discharging import undone
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
@@ -26,10 +25,14 @@ from sdsafe.recovery import settle, withdraw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sdsafe.core.pixels import Pixels
     from sdsafe.core.states import Cleared
     from sdsafe.parts import Parts
 
 __all__ = ["deliver", "encode", "mark", "record", "sign"]
+
+_MAX_LOSS = 24.0
+"""Mean difference of 8-bit levels beyond which a lossy file is another picture (JPEG at quality 1: 10 to 20)."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,28 +60,44 @@ def encode(parts: Parts, marked: Marked) -> Encoded:
         AssetError: The file does not decode to the marked pixels, or the samples.
         WatermarkError: The mark does not read back.
     """
-    if marked.watermark is None:
+    written = marked.watermark
+    if written is None:
         return _encode_sound(parts, marked)
-    data = release.encode(marked, MEDIA_TYPE, parts.house, parts.licences)
+    media_type = marked.cleared.generated.admitted.request.media_type
+    data = release.encode(marked, media_type, parts.house, parts.licences)
     pixels = images.decode(data)
-    if not np.array_equal(pixels, marked.pixels):
-        raise AssetError("the encoded file does not decode to the marked pixels", code="asset.readback")
+    _require_same(pixels, marked.pixels, lossless=media_type in images.LOSSLESS)
+    marked = replace(marked, pixels=pixels)  # from here on the picture is what a stranger decodes
     (readback,) = parts.watermarker.detect([pixels])
-    if readback.payload != marked.watermark.value:
+    if readback.payload != written.value:
         raise WatermarkError(
             "the watermark does not read back from the encoded file; nothing was released",
             code="watermark.readback",
-            hint="Try another seed or a larger size; flat pictures carry little.",
+            hint="Try another seed, a larger size or a higher quality; flat pictures carry little.",
         )
     fingerprints = tuple(
         SoftBinding(alg=each.alg, value=each.compute(pixels), kind=BindingKind.FINGERPRINT)
         for each in parts.fingerprinters
     )
-    name = f"{marked.cleared.generated.asset_id}.png"
-    asset = Asset(data=data, media_type=MEDIA_TYPE, name=name)
+    name = f"{marked.cleared.generated.asset_id}.{media_type.removeprefix('image/')}"
+    asset = Asset(data=data, media_type=media_type, name=name)
     encoded = Encoded(marked=marked, asset=asset, readback=readback, fingerprints=fingerprints)
     shown = release.discharged(encoded, asset, parts.house, parts.licences)
     return replace(encoded, discharges=shown)
+
+
+def _require_same(found: Pixels, wanted: Pixels, *, lossless: bool) -> None:
+    """Make sure that a file shows the picture that was written: exactly, or as closely as its quality allows."""
+    if found.shape == wanted.shape:
+        if lossless and np.array_equal(found, wanted):
+            return
+        if not lossless and np.abs(found.astype(np.int16) - wanted).mean() <= _MAX_LOSS:
+            return
+    raise AssetError(
+        "the encoded file does not decode to the marked pixels",
+        code="asset.readback",
+        hint="" if lossless else "Use a higher quality.",
+    )
 
 
 def _encode_sound(parts: Parts, marked: Marked) -> Encoded:

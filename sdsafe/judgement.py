@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 
     Checks = tuple[CheckResult, ...]
 
-__all__ = ["MEDIA_TYPE", "Abilities", "Judges"]
-
-MEDIA_TYPE = "image/png"
-"""What is written."""
+__all__ = ["Abilities", "Judges"]
 
 _TRANSFORMING = frozenset({"blur", "visible_label"})  # obligations that change the picture
 
@@ -198,7 +195,7 @@ class Judges:
         )
 
     def _context(self, request: GenerationRequest, size: Size | None = None) -> JudgementContext:
-        asset = AssetFacts(media_type=MEDIA_TYPE, width=size.width, height=size.height) if size else None
+        asset = AssetFacts(media_type=request.media_type, width=size.width, height=size.height) if size else None
         effective = self._licences.effective(request.model, request.adapters)
         facts = dict(effective.facts())
         return JudgementContext(request=request, organisation=self._house.organisation, licence=facts, asset=asset)

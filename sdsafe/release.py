@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sdsafe._internal import images
 from sdsafe._internal.clock import rfc3339
 from sdsafe.core.canonical import canonical_digest
@@ -14,7 +16,7 @@ from sdsafe.core.findings import Stage
 from sdsafe.core.receipts import EntryKind, LedgerEntry
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary
 from sdsafe.core.states import Refused
-from sdsafe.errors import ExportRefusedError, InputRefusedError, ManifestError, OutputRefusedError
+from sdsafe.errors import ExportRefusedError, InputRefusedError, ManifestError, OutputRefusedError, RequestError
 from sdsafe.obligations.discharging import discharge
 from sdsafe.obligations.means import Finished
 from sdsafe.protocols import Sized
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import Box, CheckResult
     from sdsafe.core.house import House
     from sdsafe.core.plans import Plan
-    from sdsafe.core.request import Size
+    from sdsafe.core.request import GenerationRequest, Size
     from sdsafe.core.states import Asset, Cleared, Encoded, Generated, Marked, Signed
     from sdsafe.errors import RefusedError
     from sdsafe.gates.registry.gate import LicenceGate
@@ -47,6 +49,7 @@ __all__ = [
     "public_file",
     "read_back",
     "refused",
+    "require_format",
     "require_room",
 ]
 
@@ -66,6 +69,33 @@ def require_room(watermarker: Watermarker, size: Size | None) -> None:
     """
     if size is not None and isinstance(watermarker, Sized):
         watermarker.check_size(size.width, size.height)
+
+
+def require_format(request: GenerationRequest) -> None:
+    """Make sure before generation that the file that is asked for can be written.
+
+    Raises:
+        RequestError: ``request.format``.
+    """
+    if request.is_sound:
+        return
+    lossy = images.ENCODABLE - images.LOSSLESS
+    if request.media_type not in images.ENCODABLE:
+        raise RequestError(
+            f"pictures cannot be written as {str(request.media_type)[:60]!r}",
+            code="request.format",
+            hint=f"Media types: {', '.join(sorted(images.ENCODABLE))}.",
+        )
+    if request.quality is None:
+        return
+    if request.media_type not in lossy:
+        raise RequestError(
+            f"{request.media_type} keeps every pixel and has no quality",
+            code="request.format",
+            hint=f"Leave it out, or choose one of {', '.join(sorted(lossy))}.",
+        )
+    if type(request.quality) is not int or request.quality not in images.QUALITIES:
+        raise RequestError("quality must be a whole number from 1 to 100", code="request.format", hint="Correct it.")
 
 
 def refused(refusal: RefusedError, stage: Stage, generated: Generated | None = None) -> Refused:
@@ -112,7 +142,8 @@ def public_file(encoded: Encoded, licences: LicenceGate) -> Encoded:
 
 def encode(marked: Marked, media_type: str, house: House, licences: LicenceGate) -> bytes:
     """Return the file of a marked picture, with the metadata that its plan asks for."""
-    data = images.encode(marked.pixels)
+    quality = marked.cleared.generated.admitted.request.quality
+    data = images.encode(marked.pixels, media_type, **({} if quality is None else {"quality": quality}))
     if not marked.cleared.plan.writes_metadata:
         return data
     return embed(data, media_type, _metadata(marked.cleared, house, licences))
@@ -192,10 +223,20 @@ def read_back(asset: Asset, encoded: Encoded) -> ManifestSummary:
     if failed := [each for each in conformance(reading.manifest) if not each.passed]:
         says = "; ".join(f"{each.check.id} ({', '.join(each.found)})" for each in failed)
         raise ManifestError(f"the manifest is not conformant: {says}", code="manifest.conformance")
-    # Equal bytes decode to equal pixels, and those were compared when the file was encoded.
-    if container.without_store(asset.data) != encoded.asset.data:
+    if not _only_signed(asset, encoded.asset):
         raise ManifestError("signing changed more than the manifest", code="manifest.readback")
     return seen.summary
+
+
+def _only_signed(signed: Asset, plain: Asset) -> bool:
+    """Say whether two files differ in the manifest store alone.
+
+    Equal bytes decode to equal pixels, and those were looked at when the file was encoded. AVIF and TIFF point at
+    places in the file that signing moves: there, pixels and metadata are compared as they are read.
+    """
+    if plain.media_type in container.REMOVABLE_TYPES:
+        return container.without_store(signed.data) == plain.data
+    return np.array_equal(images.decode(signed.data), images.decode(plain.data)) and read(signed) == read(plain)
 
 
 def entry(kind: EntryKind, signed: Signed, record_sha256: str) -> LedgerEntry:

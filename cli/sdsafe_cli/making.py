@@ -44,6 +44,7 @@ class Output(TypedDict):
     """What the options of every command gave: where to, what for, by whom."""
 
     output: Path
+    quality: int | None
     use: str | None
     attest: tuple[str, ...]
     signer: str | None
@@ -121,7 +122,14 @@ _MODEL = (
 )
 
 _OUTPUT = (
-    click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="PNG file to write."),
+    click.option(
+        "-o",
+        "--output",
+        required=True,
+        type=click.Path(path_type=Path),
+        help="File to write: .png, .jpg, .webp, .avif or .tiff.",
+    ),
+    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP and AVIF. Default 95."),
     click.option(
         "--use", metavar="USE", help="What for: private, internal, commercial or marketplace:ID (adds the pack ID)."
     ),
@@ -200,6 +208,7 @@ def make(  # noqa: PLR0913 - what differs between the commands
 
     stated = stated_in(given["config"], task)
     use = given["use"] or stated.fields.get("intended_use")
+    media_type = _media_type(given["output"], task)
     targets = _targets(given["output"], given["count"] or stated.fields.get("count", 1), force=given["force"])
     DeclaredUse(use=use)  # a use that does not exist is a mistake of the command line, not of the settings
     settings = settings_from(
@@ -212,7 +221,7 @@ def make(  # noqa: PLR0913 - what differs between the commands
         intended_use=use,
     )
     asked = ask(task, prompt, given, stated, model=settings.model, size=size, inputs=inputs, parameters=parameters)
-    request = replace(asked, intended_use=settings.intended_use)
+    request = replace(asked, intended_use=settings.intended_use, media_type=media_type, quality=given["quality"])
     pipeline = open_pipeline(settings, unsafe=UnsafeNoOutputCheck() if given["unsafe_unchecked"] else None)
     outcomes = list(_run(pipeline, request, targets, force=given["force"]))
     _show(outcomes, targets, request, as_json=given["as_json"])
@@ -220,10 +229,22 @@ def make(  # noqa: PLR0913 - what differs between the commands
         raise click.exceptions.Exit(Exit.REFUSED)
 
 
+def _media_type(output: Path, task: Task) -> str:
+    """Return what a file of this name holds."""
+    from sdsafe._internal import images, wav
+    from sdsafe.core.request import Task
+
+    known = {".wav": wav.MEDIA_TYPE} if task is Task.AUDIO else images.SUFFIXES
+    media_type = known.get(output.suffix.lower())
+    if media_type is None:
+        raise click.BadParameter(
+            f"{output.name}: the ending has to be one of {', '.join(known)}", param_hint="--output"
+        )
+    return media_type
+
+
 def _targets(output: Path, count: int, *, force: bool) -> list[Path]:
-    """Return one path per image, after making sure that each can be written: before anything is generated."""
-    if output.suffix.lower() != ".png":
-        raise click.BadParameter(f"{output.name}: only .png is written so far", param_hint="--output")
+    """Return one path per result, after making sure that each can be written: before anything is generated."""
     folder = output.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise click.BadParameter(f"the folder {folder} does not exist or cannot be written", param_hint="--output")

@@ -37,7 +37,18 @@ if TYPE_CHECKING:
 
     from sdsafe.core.pixels import Pixels
 
-__all__ = ["ENCODABLE", "MAX_BYTES", "MAX_PIXELS", "decode", "encode", "resize", "sniff"]
+__all__ = [
+    "ENCODABLE",
+    "LOSSLESS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "QUALITIES",
+    "SUFFIXES",
+    "decode",
+    "encode",
+    "resize",
+    "sniff",
+]
 
 MAX_PIXELS = 1 << 26
 """Default limit of width times height: 67 million, twice 8K. Decoding takes up to 10 bytes a pixel meanwhile."""
@@ -84,13 +95,29 @@ _SAVE_OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "image/webp": ("WEBP", {"method": 4}),
     # One thread: the AV1 encoder divides the picture by thread count, and bytes must not depend on the machine.
     "image/avif": ("AVIF", {"subsampling": "4:4:4", "max_threads": 1}),
+    "image/tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
 }
 
 ENCODABLE = frozenset(_SAVE_OPTIONS)
 """Media types that ``encode`` writes."""
 
+LOSSLESS = frozenset({"image/png", "image/tiff"})
+"""Those of them that keep every pixel."""
+
+SUFFIXES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+"""How files of these formats are called."""
+
 _AVIF_BRANDS = {b"avif", b"avis"}
-_QUALITIES = range(1, 101)
+QUALITIES = range(1, 101)
+"""Of lossy formats; higher is better."""
 
 
 def sniff(data: bytes) -> str | None:
@@ -143,13 +170,13 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
         return _to_pixels(image)
 
 
-def encode(pixels: Pixels, media_type: str = "image/png", *, quality: int = 90) -> bytes:
+def encode(pixels: Pixels, media_type: str = "image/png", *, quality: int = 95) -> bytes:
     """Return ``pixels`` as a file without any metadata; equal pixels give equal bytes on one Pillow build.
 
     Args:
         pixels: (H, W, 3) ``uint8``; not changed.
-        media_type: One of ``ENCODABLE``. PNG is lossless, the others are lossy.
-        quality: 1 to 100 for the lossy formats; PNG ignores it.
+        media_type: One of ``ENCODABLE``.
+        quality: 1 to 100 for lossy formats; those of ``LOSSLESS`` ignore it.
 
     Raises:
         AssetError: ``asset.not-pixels`` for anything but pixels, ``asset.unsupported`` for another media type or
@@ -157,14 +184,14 @@ def encode(pixels: Pixels, media_type: str = "image/png", *, quality: int = 90) 
     """
     if not is_pixels(pixels):
         raise AssetError("what is to be encoded is not an (H, W, 3) uint8 array", code="asset.not-pixels")
-    if media_type not in _SAVE_OPTIONS or quality not in _QUALITIES:
+    if media_type not in _SAVE_OPTIONS or quality not in QUALITIES:
         raise AssetError(
             f"cannot encode {media_type} at quality {quality}",
             code="asset.unsupported",
             hint=f"Media types: {', '.join(sorted(ENCODABLE))}; quality is 1 to 100.",
         )
     name, options = _SAVE_OPTIONS[media_type]
-    extra = {} if name == "PNG" else {"quality": quality}
+    extra = {} if media_type in LOSSLESS else {"quality": quality}
     buffer = io.BytesIO()
     try:
         Image.fromarray(pixels).save(buffer, format=name, **options, **extra)

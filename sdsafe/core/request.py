@@ -178,6 +178,10 @@ class GenerationRequest:
     guidance: float | None = None
     scheduler: str | None = None
     inputs: tuple[InputImage, ...] = ()
+    media_type: str = "image/png"
+    """Of the file that a picture is written to: PNG, JPEG, WebP, AVIF or TIFF."""
+    quality: int | None = None
+    """1 to 100, of formats that lose something; None: 95."""
     intended_use: str | None = None
     """``private``, ``internal``, ``commercial`` or ``marketplace:<id>``; None is *not declared*."""
     attestations: tuple[str, ...] = ()

@@ -213,7 +213,7 @@ class TestFinalBytes:
     def test_the_encoded_file_holds_the_marked_pixels(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
         encode = images.encode
 
-        def encode_another(pixels: Pixels) -> bytes:
+        def encode_another(pixels: Pixels, *_: object) -> bytes:
             other = pixels.copy()
             other[-1, -1, 2] ^= 2
             return encode(other)

@@ -16,12 +16,17 @@ from sdsafe.provenance.manifest import jumbf, riff
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["STRICT_TYPES", "problems", "with_store", "without_store"]
+__all__ = ["REMOVABLE_TYPES", "STRICT_TYPES", "problems", "with_store", "without_store"]
 
 STRICT_TYPES = ("image/png", wav.MEDIA_TYPE)
 """Formats whose container is read strictly; for others the report says that it was not."""
 
+REMOVABLE_TYPES = (*STRICT_TYPES, "image/jpeg", "image/webp")
+"""Formats from which a manifest store can be taken so that every other byte is what it was before."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+_APP11, _SCAN = 0xEB, 0xDA
 _CHUNK = 12  # length, type and CRC around the data
 _HEADER = 13  # bytes of data in IHDR, which comes first
 
@@ -47,12 +52,14 @@ def problems(data: bytes, media_type: str) -> Iterator[tuple[str, str]]:
 
 
 def without_store(data: bytes) -> bytes:
-    """Return a PNG or WAV file without its manifest store; files of other formats come back unchanged.
+    """Return a file of ``REMOVABLE_TYPES`` without its manifest store; files of other formats come back unchanged.
 
-    Every other byte is as it was, but for the length that a WAV file states of itself.
+    Every other byte is as it was, but for the length that a WAV or WebP file states of itself.
     """
-    if wav.sniff(data):
+    if wav.sniff(data) or data[8:12] == b"WEBP":
         return riff.without_store(data)
+    if data.startswith(_JPEG):
+        return _jpeg_without_store(data)
     if not data.startswith(_PNG):
         return data
     kept, start = [], 0
@@ -69,6 +76,18 @@ def with_store(data: bytes, store: bytes) -> bytes:
     chunk = struct.pack(">I", len(store)) + body + struct.pack(">I", zlib.crc32(body))
     behind = len(_PNG) + _CHUNK + _HEADER
     return data[:behind] + chunk + data[behind:]
+
+
+def _jpeg_without_store(data: bytes) -> bytes:
+    """Leave out the APP11 segments that hold JUMBF (ISO 19566-5, annex D), up to the pixels."""
+    kept, start, position = [], 0, len(_JPEG)
+    while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] not in {b"", bytes((_SCAN,))}:
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if data[position + 1] == _APP11 and data[position + 4 : position + 6] == b"JP":
+            kept.append(data[start:position])
+            start = end
+        position = max(end, position + 4)
+    return b"".join((*kept, data[start:]))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
