@@ -11,7 +11,7 @@ from sdsafe._internal.clock import rfc3339
 from sdsafe.core.decisions import unite
 from sdsafe.core.request import require_plain
 from sdsafe.core.states import Admitted, PromptOpening
-from sdsafe.errors import RepositoryError
+from sdsafe.errors import ConfigurationError, RepositoryError
 from sdsafe.gates.guard import run_input_check, run_prompt_check
 from sdsafe.gates.hard.gate import require_permitted_request
 from sdsafe.inputs import require_usable
@@ -35,6 +35,7 @@ def admit(parts: Parts, judges: Judges, request: GenerationRequest) -> Admitted:
     """Let a request in: everything that must be known and judged before the first step.
 
     Raises:
+        ConfigurationError: A sound is asked for, and nothing here looks at sounds.
         RequestError: It cannot be carried out as asked.
         RefusedError: Packs, licences or the hard layer do not let it pass.
     """
@@ -43,6 +44,8 @@ def admit(parts: Parts, judges: Judges, request: GenerationRequest) -> Admitted:
     resolved = parts.generator.resolve(replace(request, seed=seed, intended_use=use))
     require_plain(resolved)
     release.require_format(resolved)
+    if resolved.is_sound:
+        _require_listening(parts)
     shows_person = judges.shows_person(resolved)
     require_permitted_request(resolved, (), parts.incidents, shows_person=shows_person)
     checks = tuple(run_prompt_check(check, resolved) for check in parts.prompt_checks)
@@ -75,6 +78,14 @@ def mint(repository: ManifestRepository) -> AssetId:
         if not repository.has(asset_id):
             return asset_id
     raise RepositoryError("no free asset id found in eight attempts: the random source is broken")
+
+
+def _require_listening(parts: Parts) -> None:
+    if parts.checked and not parts.listening:
+        raise ConfigurationError(
+            "nothing is configured for sound_checks: an empty list is not a pass",
+            hint="Name at least one in the settings, such as sound-signal.",
+        )
 
 
 def _look_at_inputs(parts: Parts, request: GenerationRequest) -> tuple[CheckResult, ...]:

@@ -135,6 +135,7 @@ def _assemble(chosen: Settings, unsafe: UnsafeNoOutputCheck | None, generator: G
             licences=LicenceGate(load_registry(user=user_registry())),
             prompt_checks=open_prompt_checks(chosen, policies),
             output_checks=unsafe or tuple(_check("output_checks", name, chosen) for name in chosen.output_checks),
+            sound_checks=tuple(_check("sound_checks", name, chosen) for name in chosen.sound_checks),
             watermarker=_plugin("watermarkers", chosen.watermarker, chosen),
             fingerprinters=tuple(_plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters),
             signer=signer,

@@ -1,4 +1,4 @@
-"""Lets pictures out: every check looks, the packs judge, and what must be hidden or labelled is."""
+"""Lets pictures and sounds out: every check looks, the packs judge, and what must be hidden or labelled is."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ __all__ = ["clear"]
 
 
 def clear(parts: Parts, judges: Judges, generated: Generated) -> Cleared:
-    """Look at a picture, judge it, and hide or label what policy says.
+    """Look at a picture or a sound, judge it, and hide or label what policy says.
+
+    Checks of pictures are not asked about a sound; a rule that needs one of their scores is unknown then.
 
     Raises:
         RefusedError: Packs or the hard layer do not let it out.
     """
     admitted = generated.admitted
     request, opening = admitted.request, admitted.opening
-    size = Size(width=generated.pixels.shape[1], height=generated.pixels.shape[0])
-    checks = tuple(run_output_check(check, generated) for check in parts.looking)
+    heard = generated.sound is not None
+    size = None if heard else Size(width=generated.pixels.shape[1], height=generated.pixels.shape[0])
+    checks = tuple(run_output_check(check, generated) for check in (parts.listening if heard else parts.looking))
     seen = (*admitted.checks, *checks)
     require_permitted_output(generated, seen, parts.incidents, shows_person=judges.shows_person(request))
     decision = judges.output(request, size, checks)
@@ -58,6 +61,7 @@ def clear(parts: Parts, judges: Judges, generated: Generated) -> Cleared:
         checks=checks,
         unchecked=not parts.checked,
         actions=tuple(name for name, wanted in done if wanted),
+        not_applicable=tuple(check.name for check in parts.looking) if heard else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sdsafe._internal import wav
 from sdsafe.core.context import AssetFacts, JudgementContext
 from sdsafe.core.decisions import Decision, Effect, FiredRule, unite
 from sdsafe.core.findings import CheckStatus, Stage
@@ -110,12 +111,12 @@ class Judges:
         """
         context = self._context(request, request.size)
         output = self._policy.preview(Stage.OUTPUT, context, ()) if self._can.checked else self._unchecked(context)
-        self._passed(output, "the image", OutputRefusedError, checks)
+        self._passed(output, _made(request), OutputRefusedError, checks)
         export = self._policy.preview(Stage.EXPORT, context, checks)
         return unite((output, self._passed(export, "the file", ExportRefusedError, checks)))
 
-    def output(self, request: GenerationRequest, size: Size, checks: Checks) -> Decision:
-        """Return what the rules of the output stage say of a picture.
+    def output(self, request: GenerationRequest, size: Size | None, checks: Checks) -> Decision:
+        """Return what the rules of the output stage say of a picture, or of a sound, which has no size.
 
         Without output checks those are judged that need no finding, and the decision says so.
 
@@ -124,14 +125,14 @@ class Judges:
         """
         context = self._context(request, size)
         decision = self._policy.judge(Stage.OUTPUT, context, checks) if self._can.checked else self._unchecked(context)
-        return self._passed(decision, "the image", OutputRefusedError, checks)
+        return self._passed(decision, _made(request), OutputRefusedError, checks)
 
-    def export(self, request: GenerationRequest, size: Size, checks: Checks) -> Decision:
+    def export(self, request: GenerationRequest, size: Size | None, checks: Checks) -> Decision:
         """Return what the rules about the file and its use say.
 
         Args:
             request: As resolved.
-            size: Of the picture.
+            size: Of the picture; None of a sound.
             checks: Of prompt and output.
 
         Raises:
@@ -160,8 +161,9 @@ class Judges:
             size=size,
             attestations=request.attestations,
             label_font=self._house.label_font,
-            reviewed=self._can.reviewed,
+            reviewed=self._can.reviewed and not request.is_sound,
             stamped=self._can.stamped,
+            sound=request.is_sound,
         )
         return make_plan(unite(decisions), means, checks)
 
@@ -196,6 +198,8 @@ class Judges:
 
     def _context(self, request: GenerationRequest, size: Size | None = None) -> JudgementContext:
         asset = AssetFacts(media_type=request.media_type, width=size.width, height=size.height) if size else None
+        if request.is_sound:
+            asset = AssetFacts(media_type=wav.MEDIA_TYPE)
         effective = self._licences.effective(request.model, request.adapters)
         facts = dict(effective.facts())
         return JudgementContext(request=request, organisation=self._house.organisation, licence=facts, asset=asset)
@@ -231,6 +235,10 @@ class Judges:
                 code="policy.marketplace",
                 hint=f"Declare the use in the settings or with --use, which adds the pack, or add --policy {place}.",
             )
+
+
+def _made(request: GenerationRequest) -> str:
+    return "the sound" if request.is_sound else "the image"
 
 
 def _can_be_made(rule: FiredRule) -> bool:

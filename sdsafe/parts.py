@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         PromptCheck,
         Reviews,
         Signer,
+        SoundCheck,
         TimeStamper,
         Watermarker,
     )
@@ -48,6 +49,8 @@ class Parts:
     signer: Signer
     ledger: Ledger
     repository: ManifestRepository
+    sound_checks: tuple[SoundCheck, ...] = ()
+    """What looks at sounds; without any, none is made."""
     reviews: Reviews | None = None
     """Where pictures wait for a person; without it, *review* refuses."""
     stamper: TimeStamper | None = None
@@ -61,6 +64,11 @@ class Parts:
     def looking(self) -> tuple[OutputCheck, ...]:
         """The output checks; none where they are switched off."""
         return () if isinstance(self.output_checks, UnsafeNoOutputCheck) else self.output_checks
+
+    @property
+    def listening(self) -> tuple[SoundCheck, ...]:
+        """The checks of sounds; none where output checks are switched off."""
+        return self.sound_checks if self.checked else ()
 
     @property
     def checked(self) -> bool:

@@ -91,7 +91,8 @@ class Pipeline:
                 return
 
     def _release(self, generated: Generated, deliver: Callable[[Recorded], None] | None) -> Outcome:
-        generated.pixels.setflags(write=False)  # what one check has seen, no later one changes
+        made = generated.pixels if generated.sound is None else generated.sound.samples
+        made.setflags(write=False)  # what one check has seen, no later one changes
         try:
             cleared = clear(self.__parts, self.__judges, generated)
             if cleared.plan.people:

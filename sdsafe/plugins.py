@@ -25,6 +25,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "sdsafe.prompt_checks": ("name", "version", "check"),
     "sdsafe.generators": ("resolve", "generate"),
     "sdsafe.output_checks": ("name", "version", "check"),
+    "sdsafe.sound_checks": ("name", "version", "check"),
     "sdsafe.watermarkers": ("alg", "version", "capacity_bits", "embed", "detect"),
     "sdsafe.noise_markers": ("alg", "version", "key_id", "noise", "read", "match"),
     "sdsafe.fingerprinters": ("alg", "threshold", "compute", "distance"),

@@ -51,6 +51,7 @@ __all__ = [
     "Reviews",
     "Signer",
     "Sized",
+    "SoundCheck",
     "StoredManifest",
     "TimeStamper",
     "Unavailable",
@@ -125,6 +126,14 @@ class OutputCheck(Protocol):
         Returning nothing is an error, not a pass: a check that looked says what it measured.
         """
         ...
+
+
+class SoundCheck(OutputCheck, Protocol):
+    """**Protocol:** looks at one generated sound and reports scores, as an ``OutputCheck`` does at pictures.
+
+    It is asked with ``generated.sound``; ``generated.pixels`` is empty. Checks of pictures are never asked about a
+    sound, and the manifest says which they were.
+    """
 
 
 class Named(Protocol):

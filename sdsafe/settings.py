@@ -49,6 +49,8 @@ class Settings:
     generator: str = "diffusers"
     prompt_checks: tuple[str, ...] = ("lexicon",)
     output_checks: tuple[str, ...] = ("open-nsfw",)
+    sound_checks: tuple[str, ...] = ("sound-signal",)
+    """What looks at sounds; none: none is made."""
     thresholds: tuple[Path, ...] = ()
     """Threshold files of ``sdsafe safety calibrate``; rules name them ``threshold.CATEGORY``."""
     watermarker: str = "lattice"

@@ -35,6 +35,14 @@ def make_plan(decision: Decision, means: Means, checks: tuple[CheckResult, ...] 
             is missing. The message names each with rule and pack, the hint says what to do.
     """
     demands = demands_of(decision)
+    if means.sound and decision.effect is Effect.REVIEW:
+        raise ObligationError(
+            "policy asks for a person, and a sound cannot wait for one: the queue shows pictures only",
+            decision=decision,
+            checks=checks,
+            code="refused.review",
+            hint="Ask in other words, or leave the pack out.",
+        )
     obstacles = [(demand, each) for demand in demands if (each := _obstacle(demand.obligation, means))]
     obstacles = obstacles or list(_together(demands, means))
     if obstacles:

@@ -61,6 +61,7 @@ def fake_parts(places: Places, **others: Any) -> Parts:
         "licences": fake_licences(),
         "prompt_checks": (plugins.load("sdsafe.prompt_checks", "lexicon", places),),
         "output_checks": (FakeOutputCheck(category="nudity"),),
+        "sound_checks": (plugins.load("sdsafe.sound_checks", "sound-signal", places),),
         "watermarker": plugins.load("sdsafe.watermarkers", "dwtDctSvd", places),
         "fingerprinters": (plugins.load("sdsafe.fingerprinters", "phash", places),),
         "signer": plugins.load("sdsafe.signers", "file", places),

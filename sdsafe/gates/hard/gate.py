@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sdsafe.core.findings import CheckResult
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.sound import Samples
     from sdsafe.core.states import Generated, Outcome
     from sdsafe.errors import RefusedError
 
@@ -66,10 +67,10 @@ def require_permitted_output(
     *,
     shows_person: bool = False,
 ) -> None:
-    """Refuse a picture that composes with its request, or with itself, to what is never made; its pixels are erased.
+    """Refuse what composes with its request, or with itself, to what is never made; pixels or samples are erased.
 
     Args:
-        generated: The picture and the request it was made from.
+        generated: The picture or sound and the request it was made from.
         results: Of prompt checks and of output checks.
         incidents: Where the refusal is noted; None keeps nothing.
         shows_person: Whether model or adapters were made to show one real person.
@@ -79,7 +80,7 @@ def require_permitted_output(
     """
     request = generated.admitted.request
     if category := composed(request, results, shows_person=shows_person):
-        _erase(generated.pixels)
+        _erase(generated.pixels if generated.sound is None else generated.sound.samples)
         raise _refusal(OutputRefusedError, category, request, incidents)
 
 
@@ -117,7 +118,7 @@ def _noted(incidents: Incidents, category: HardCategory, request: GenerationRequ
     return incident
 
 
-def _erase(pixels: Pixels) -> None:
+def _erase(made: Pixels | Samples) -> None:
     with suppress(ValueError):  # a generator may lend memory that cannot be written
-        pixels.setflags(write=True)
-        pixels.fill(0)
+        made.setflags(write=True)
+        made.fill(0)

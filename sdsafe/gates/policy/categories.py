@@ -27,6 +27,8 @@ class Category:
     """True: a check measures it every time, and a missing score means *unknown*. False: a finding or none."""
     check: str | None = None
     """The check that reports it: without its result, no finding means *unknown*."""
+    heard: bool = False
+    """True: it is of sounds, which come out and never go in."""
 
 
 PROVENANCE = "input-provenance"
@@ -37,10 +39,13 @@ TERMS = Category(stage=Stage.PROMPT, scored=False, check=LEXICON)
 
 _PROVENANCE = Category(stage=Stage.INPUT, scored=False, check=PROVENANCE)
 
+_SIGNAL = Category(stage=Stage.OUTPUT, scored=True, heard=True)
+
 BUILTIN: Mapping[str, Category] = MappingProxyType(
     {
         "obfuscation": TERMS,
         "nudity": Category(stage=Stage.OUTPUT, scored=True),
+        **{f"sound_{each}": _SIGNAL for each in ("silence", "clipping", "offset", "shortfall")},
         "input_manifest_invalid": _PROVENANCE,
         "input_use_not_allowed": _PROVENANCE,
     }

@@ -78,7 +78,7 @@ def answers_at(stage: Stage, category: Category) -> bool:
     """Say whether a category can be seen at a stage; what a picture is scored for is scored in inputs too."""
     if stage is Stage.EXPORT:
         return True
-    return category.stage is stage or (stage is Stage.INPUT and category.stage is Stage.OUTPUT)
+    return category.stage is stage or (stage is Stage.INPUT and category.stage is Stage.OUTPUT and not category.heard)
 
 
 def declared(stage: Stage, categories: Mapping[str, Category]) -> dict[str, str]:

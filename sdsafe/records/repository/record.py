@@ -16,7 +16,7 @@ from sdsafe.errors import RepositoryError
 
 if TYPE_CHECKING:
     from sdsafe.core.request import GenerationRequest
-    from sdsafe.core.states import Signed
+    from sdsafe.core.states import Generated, Signed
 
 __all__ = ["FORMAT", "PrivateRecord", "parse", "record_of", "render"]
 
@@ -60,7 +60,7 @@ def record_of(signed: Signed, recorded_at: str) -> PrivateRecord:
         salt=admitted.opening.salt,
         texts=dict(admitted.request.texts()),
         parameters=_parameters(admitted.request) | {"index": generated.index},
-        execution=_plain(generated.execution) | {"pixels_sha256": generated.pixels_sha256},
+        execution=_plain(generated.execution) | _digest(generated),
         decisions={
             "prompt": {"decision": _plain(admitted.decision), "checks": _plain(admitted.checks)},
             "output": {
@@ -113,6 +113,12 @@ def parse(data: bytes) -> PrivateRecord:
         code="repository.newer",
         hint="Use the version of sdsafe that wrote it, or a newer one.",
     )
+
+
+def _digest(generated: Generated) -> dict[str, str]:
+    """Return what a replay compares, by the name that the manifest has for it."""
+    sound = generated.sound
+    return {"pixels_sha256": generated.pixels_sha256} if sound is None else {"sound_sha256": sound.sha256}
 
 
 _TEXTS = {"prompt", "prompt_2", "prompt_3", "negative_prompt"}

@@ -30,6 +30,7 @@ LICENCE: Mapping[str, object] = {
     name: {"bool": True, "int": 1_000_000, "string": "allowed", "list": ["a"]}[kind]
     for name, kind in LICENCE_FACTS.items()
 }
+SOUND = tuple(name for name in BUILTIN if name.startswith("sound_"))
 CATEGORIES = {
     **BUILTIN,
     "rain": TERMS,
@@ -80,7 +81,7 @@ def _seen(*findings: Finding, checks: tuple[str, ...] = ("lexicon", "logos", "po
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_is_declared_can_be_known_and_what_is_known_is_declared(stage: Stage) -> None:
-    scores = (_finding("nudity", 0.5), _finding("mood", 1))
+    scores = (_finding("nudity", 0.5), _finding("mood", 1), *(_finding(each, 0) for each in SOUND))
     values = known(stage, FULL, _seen(*scores), CATEGORIES)
     types = declared(stage, CATEGORIES)
     # Thresholds are facts of whoever judges, not of the request.
@@ -130,7 +131,7 @@ class TestCategories:
         [
             (Stage.PROMPT, {"obfuscation", "rain", "mood"}),
             (Stage.INPUT, {"pose", "logo", "nudity", "input_manifest_invalid", "input_use_not_allowed"}),
-            (Stage.OUTPUT, {"logo", "nudity"}),
+            (Stage.OUTPUT, {"logo", "nudity", *SOUND}),
             (Stage.EXPORT, set(CATEGORIES)),
         ],
     )
