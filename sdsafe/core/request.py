@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADAPTER_PICTURES",
+    "LANCZOS",
     "TEXT_FIELDS",
     "AdapterRef",
     "FileDigest",
@@ -39,6 +40,9 @@ TEXT_FIELDS = ("prompt", "prompt_2", "prompt_3", "negative_prompt")
 
 ADAPTER_PICTURES: Mapping[str, str] = MappingProxyType({"controlnet": "control", "ip-adapter": "reference"})
 """Kinds of adapters that read a picture, to the role of that picture among the inputs."""
+
+LANCZOS = "builtin:lanczos"
+"""Stands where a model's name stands when a picture is enlarged by interpolation: there are no weights."""
 
 
 class Task(StrEnum):
@@ -197,6 +201,11 @@ class GenerationRequest:
     def is_sound(self) -> bool:
         """Say whether a sound is asked for: then nothing about pictures applies."""
         return self.task is Task.AUDIO
+
+    @property
+    def by_model(self) -> bool:
+        """Say whether a model takes part; of a request that is resolved."""
+        return self.model.repo != LANCZOS
 
     def texts(self) -> tuple[tuple[str, str], ...]:
         """Return ``(field name, text)`` for every text field that was given, in a fixed order."""

@@ -7,6 +7,7 @@ refused prompt costs milliseconds.
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +17,9 @@ from sdsafe._internal.turns import Turns
 from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.pixels import nothing
 from sdsafe.core.placement import Offload, Placement
-from sdsafe.core.request import Task
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
-from sdsafe.generation import enlarging, marking, parameters, sounds
+from sdsafe.generation import enlarging, marking, networks, parameters, sounds
 from sdsafe.generation.adapters import IP_ADAPTER, AdapterLocator
 from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device
 from sdsafe.generation.families import family_of
@@ -27,6 +27,7 @@ from sdsafe.generation.fitting import GIB, bytes_of, fit, is_budget
 from sdsafe.generation.headers import read_weights
 from sdsafe.generation.hub import Hub, silence
 from sdsafe.generation.identity import TINY, Locator, expect
+from sdsafe.generation.networks import NetworkLocator
 from sdsafe.generation.schedulers import choose
 from sdsafe.generation.sound_families import sound_family_of
 from sdsafe.generation.tasks import Kind, lay_out
@@ -70,6 +71,7 @@ class DiffusersGenerator:
         "__loaded",
         "__locator",
         "__marker",
+        "__networks",
         "__threads",
         "__turns",
     )
@@ -103,6 +105,7 @@ class DiffusersGenerator:
         self.__locator = Locator(hub)
         self.__adopted: Adopted | None = None
         self.__adapters = AdapterLocator(hub)
+        self.__networks = NetworkLocator()
         self.__loaded: _Loaded | None = None
         self.__marker: NoiseMarker | None = None
         self.__turns = Turns()
@@ -140,8 +143,10 @@ class DiffusersGenerator:
 
     def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
         """Fill in what the caller left open and validate; see ``Generator.resolve``."""
-        if request.task is Task.UPSCALE:
+        if enlarging.is_meant(request):
             return enlarging.resolve(request)
+        if networks.is_meant(request):
+            return self.__networks.resolve(request)
         if request.is_sound:
             return sounds.resolve(request, self.__locate(request.model))
         request = parameters.resolve(request, self.__locate(request.model))
@@ -152,8 +157,11 @@ class DiffusersGenerator:
     def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
         """Yield one ``Generated`` per asset id; see ``Generator.generate``."""
         request = admitted.request
-        if request.task is Task.UPSCALE:
+        if enlarging.is_meant(request):
             yield marking.noted(enlarging.enlarge(admitted, watch), self.__marker)
+            return
+        if networks.is_meant(request):
+            yield marking.noted(self.__by_network(admitted, watch), self.__marker)
             return
         if request.is_sound:
             yield from self.__sounds(admitted, watch)
@@ -200,6 +208,15 @@ class DiffusersGenerator:
                 pixels_sha256=pixels_sha256(pixels),
                 execution=_execution(source, rendered, adapters, self.__marker),
             )
+
+    def __by_network(self, admitted: Admitted, watch: Watch | None) -> Generated:
+        """Return what an ONNX network makes of a picture; it takes its turn, too."""
+        from sdsafe.generation import restoring
+
+        request = self.__networks.resolve(admitted.request)  # for its checks, as above
+        threads = self.__threads or os.cpu_count() or 1
+        with self.__turns.turn(lambda: _stop(watch)):
+            return restoring.make(admitted, lambda: self.__networks.read(request.model), threads=threads, watch=watch)
 
     def __sounds(self, admitted: Admitted, watch: Watch | None) -> Iterator[Generated]:
         """Yield one sound per asset id, each from its own seed; they take turns as pictures do."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import AdapterRef, FileDigest, GenerationRequest
     from sdsafe.generation.hub import Hub
 
-__all__ = ["CONTROLNET", "IP_ADAPTER", "LORA", "Adapter", "AdapterLocator", "check_adapters"]
+__all__ = ["CONTROLNET", "IP_ADAPTER", "LORA", "Adapter", "AdapterLocator", "check_adapters", "stated_licence"]
 
 LORA, CONTROLNET, IP_ADAPTER = "lora", "controlnet", "ip-adapter"
 """Kinds of adapters."""
@@ -84,10 +84,10 @@ class AdapterLocator:
             repo, _, revision = ref.repo.partition("@")
             folder, commit = self._hub.describe(repo, revision or ref.revision)
             weights = _weights(ref, self._hub.names(repo, commit))
-            return replace(ref, repo=repo, revision=commit, file=weights, license=ref.license or _licence(folder))
+            return replace(ref, repo=repo, revision=commit, file=weights, license=ref.license or stated_licence(folder))
         folder, chosen = place
         found = self._hashed(replace(ref, file=chosen), folder)
-        licence = ref.license or _licence(folder)
+        licence = ref.license or stated_licence(folder)
         return replace(found.ref, repo=self._names.name(folder), revision=found.ref.digest, license=licence)
 
     def identify(self, ref: AdapterRef) -> Adapter:
@@ -211,7 +211,7 @@ def _listing(folder: Path, ref: AdapterRef) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(folder).as_posix() for path in found))
 
 
-def _licence(folder: Path) -> str | None:
+def stated_licence(folder: Path) -> str | None:
     """Return the licence that ``sdsafe.json`` beside the adapter states."""
     said = read_json(folder / "sdsafe.json")
     licence = said.get("license") if isinstance(said, dict) else None

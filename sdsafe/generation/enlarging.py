@@ -10,24 +10,26 @@ from sdsafe._internal import images
 from sdsafe._internal.versions import version
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.core.digests import pixels_sha256
-from sdsafe.core.request import ModelRef
+from sdsafe.core.request import LANCZOS, ModelRef, Task
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, RequestError
 from sdsafe.generation.families import check_parameters
 from sdsafe.generation.tasks import resolve_pictures
 
 if TYPE_CHECKING:
-    from sdsafe.core.request import GenerationRequest
+    from sdsafe.core.request import GenerationRequest, Size
     from sdsafe.core.states import Admitted
     from sdsafe.protocols import Watch
 
-__all__ = ["LANCZOS", "enlarge", "resolve"]
-
-LANCZOS = "builtin:lanczos"
-"""Stands where a model's name stands; there are no weights."""
+__all__ = ["enlarge", "is_meant", "refuse_idle", "require_room", "resolve"]
 
 _REPLACEABLE = ("builtin:scenes", LANCZOS)  # the first is what a request says that says nothing
 _MAX_PIXELS = images.MAX_PIXELS
+
+
+def is_meant(request: GenerationRequest) -> bool:
+    """Say whether a request is one for enlarging without a model."""
+    return request.task is Task.UPSCALE and request.model.repo in _REPLACEABLE
 
 
 def resolve(request: GenerationRequest) -> GenerationRequest:
@@ -35,6 +37,28 @@ def resolve(request: GenerationRequest) -> GenerationRequest:
 
     Raises:
         RequestError: It states something that has no effect here, or the result would be too large.
+    """
+    if not is_meant(request):
+        raise RequestError(f"no model enlarges here, and {request.model.repo[:200]!r} was named", code="request.model")
+    refuse_idle(request, "plain enlarging")
+    resolved = resolve_pictures(request)
+    require_room(resolved)
+    return replace(
+        resolved,
+        model=ModelRef(repo=LANCZOS, revision=version("pillow"), license="Apache-2.0"),
+        parameters=check_parameters(resolved.parameters, LANCZOS, task=resolved.task),
+    )
+
+
+def refuse_idle(request: GenerationRequest, who: str) -> None:
+    """Refuse what has no effect where no diffusion model takes part.
+
+    Args:
+        request: As it was stated.
+        who: Has no use for it, as the message names it.
+
+    Raises:
+        RequestError: ``request.parameter``; it names the fields.
     """
     idle = {
         "prompt": request.prompt or None,
@@ -47,16 +71,23 @@ def resolve(request: GenerationRequest) -> GenerationRequest:
         "scheduler": request.scheduler,
         "count": None if request.count == 1 else request.count,
         "adapters": request.adapters or None,
-        "model": None if request.model.repo in _REPLACEABLE else request.model.repo,
     }
     given = [name for name, value in idle.items() if value is not None]
     if given:
         raise RequestError(
-            f"plain enlarging has no use for {', '.join(given)}",
+            f"{who} has no use for {', '.join(given)}",
             code="request.parameter",
-            hint="Leave it out. To let a model add detail, enlarge first and transform the result with a low strength.",
+            hint="Leave it out. To let a model add detail, give one to upscale, or transform the result with a low "
+            "strength.",
         )
-    resolved = resolve_pictures(request)
+
+
+def require_room(resolved: GenerationRequest) -> Size:
+    """Return the size of the result.
+
+    Raises:
+        RequestError: ``request.size``: it would be too large.
+    """
     size = resolved.size
     if size is None or size.width * size.height > _MAX_PIXELS:
         raise RequestError(
@@ -64,11 +95,7 @@ def resolve(request: GenerationRequest) -> GenerationRequest:
             code="request.size",
             hint="Use a smaller scale.",
         )
-    return replace(
-        resolved,
-        model=ModelRef(repo=LANCZOS, revision=version("pillow"), license="Apache-2.0"),
-        parameters=check_parameters(resolved.parameters, LANCZOS, task=resolved.task),
-    )
+    return size
 
 
 def enlarge(admitted: Admitted, watch: Watch | None = None) -> Generated:

@@ -8,12 +8,14 @@ accepts what both this table and the class's own call signature know.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from sdsafe.core.request import TEXT_FIELDS, Size, Task
+from sdsafe.core.regions import BOXES
+from sdsafe.core.request import LANCZOS, TEXT_FIELDS, Size, Task
 from sdsafe.errors import RequestError
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAMILIES",
+    "NETWORK",
     "Bounds",
     "Family",
+    "Grammar",
     "Parameter",
     "Role",
     "check_parameters",
@@ -34,6 +38,9 @@ __all__ = [
     "is_ours",
     "lacks",
 ]
+
+NETWORK = "onnx"
+"""Stands where the name of a pipeline class stands, for a network that needs none."""
 
 
 class Role(StrEnum):
@@ -75,13 +82,30 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """The accepted form of a parameter that is a text, of figures and signs alone: no text of it says anything."""
+
+    pattern: re.Pattern[str]
+    says: str
+    kind: type[str] = str
+
+    def __str__(self) -> str:
+        """Return the words used in error messages."""
+        return self.says
+
+    def accepts(self, value: object) -> bool:
+        """Say whether ``value`` is a text of this form."""
+        return isinstance(value, str) and self.pattern.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """The classification of one call parameter."""
 
     role: Role
     why: str = ""
     """For everything that is refused: the reason, as the error says it."""
-    bounds: Bounds | None = None
+    bounds: Bounds | Grammar | None = None
 
 
 def _field(name: str) -> Parameter:
@@ -114,6 +138,7 @@ _PASTED = _no("sdsafe itself pads pictures and pastes back what is outside the m
 _STAGES = _no("it belongs to a part of the pipeline that is not run here")
 _SOUNDS_IN = _no("sounds that go in have no gate")
 _BEGIN = _no("sounds begin at 0")
+_RANGES = re.compile(r"0\.\.1|-1\.\.1|0\.\.255")
 _IMAGE = Parameter(Role.IMAGE, "pictures need the input gate: image and mask are inputs of the request")
 
 _EXACT: Mapping[str, Parameter] = {
@@ -162,6 +187,8 @@ _EXACT: Mapping[str, Parameter] = {
     "pad_right": _ours(int, 0, 4096),
     "pad_bottom": _ours(int, 0, 4096),
     "scale": _ours(int, 2, 8),
+    "boxes": Parameter(Role.OURS, bounds=Grammar(BOXES, "boxes X,Y,WIDTH,HEIGHT, joined by ;")),
+    "range": Parameter(Role.OURS, bounds=Grammar(_RANGES, "0..1, -1..1 or 0..255")),
 }
 
 _OF_TASK: Mapping[Task, frozenset[str]] = {
@@ -170,6 +197,7 @@ _OF_TASK: Mapping[Task, frozenset[str]] = {
     Task.INPAINT: frozenset({"strength", "paste_back"}),
     Task.OUTPAINT: frozenset({"strength", "paste_back", "pad_left", "pad_top", "pad_right", "pad_bottom"}),
     Task.UPSCALE: frozenset({"scale"}),
+    Task.RESTORE: frozenset({"strength", "boxes"}),
 }
 """What tasks take besides; with pictures that go in, ``_WITH_PICTURES`` are known to some classes."""
 
@@ -454,7 +482,9 @@ def check_parameters(
 
 def _allowed(pipeline: str, accepted: Collection[str] | None, task: Task) -> frozenset[str]:
     of_task = _OF_TASK.get(task, frozenset())
-    if task is Task.UPSCALE:
+    if pipeline == NETWORK:
+        return of_task | {"range"}
+    if pipeline == LANCZOS:
         return of_task
     ours = frozenset(name for name in of_task if _EXACT[name].role is Role.OURS)
     allowed = _numbers(family_of(pipeline), pipeline) | (of_task - lacks(pipeline))

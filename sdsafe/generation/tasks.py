@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.request import GenerationRequest, Scalar
 
-__all__ = ["CONTROL", "IMAGE", "MASK", "PADS", "REFERENCE", "Canvas", "Kind", "kind_of", "lay_out", "resolve_pictures"]
+__all__ = [
+    "CONTROL",
+    "IMAGE",
+    "MASK",
+    "PADS",
+    "REFERENCE",
+    "Canvas",
+    "Kind",
+    "kind_of",
+    "lay_out",
+    "paste",
+    "resolve_pictures",
+]
 
 IMAGE, MASK = "image", "mask"
 """Roles of input pictures."""
@@ -44,14 +56,14 @@ _SEAM = 6  # pixels over which paint fades in, measured from the edge of the mas
 
 
 class Kind(StrEnum):
-    """Which way a task goes through diffusers; ``NONE``: no model takes part."""
+    """Which way a task goes through diffusers; ``NONE``: through something else."""
 
     TEXT = "text to image"
     IMAGE = "image to image"
     INPAINTING = "inpainting"
     UPSCALING = "upscaling"
     SOUND = "text to sound"
-    NONE = "no model"
+    NONE = "pictures without diffusion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,7 @@ _SHAPES: Mapping[Task, _Shape] = MappingProxyType(
             Kind.INPAINTING, defaults={"strength": 1.0, "paste_back": True, **dict.fromkeys(PADS, 0)}
         ),
         Task.UPSCALE: _Shape(Kind.NONE, defaults={"scale": 2}),
+        Task.RESTORE: _Shape(Kind.NONE, defaults={"strength": 1.0}),
         Task.AUDIO: _Shape(Kind.SOUND, ()),
     }
 )
@@ -139,6 +152,12 @@ class Canvas:
         weight = _inner_edge(self.mask[: self.result.height, : self.result.width] > 0)[..., None]
         blended = np.rint(weight * cut + (1 - weight) * self.kept).astype(np.uint8)
         return np.where(weight > 0, blended, self.kept)
+
+
+def paste(made: Pixels, kept: Pixels, mask: Mask) -> Pixels:
+    """Return ``kept`` with what was made inside the mask, as ``Canvas.finish`` puts back: outside nothing changes."""
+    size = _size(kept)
+    return Canvas(kind=Kind.NONE, size=size, result=size, mask=mask, kept=kept).finish(made)
 
 
 def lay_out(request: GenerationRequest, multiple: int) -> Canvas:

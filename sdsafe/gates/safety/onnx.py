@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from sdsafe._internal.onnx import open_session
 from sdsafe.protocols import Unavailable
 
 if TYPE_CHECKING:
@@ -43,11 +44,6 @@ class OnnxModel:
 
     def _load(self) -> Any:
         try:
-            import onnxruntime
+            return open_session(self._read, threads=self._threads)
         except ImportError as missing:
             raise Unavailable(f"onnxruntime is not installed: pip install '{self._install}'") from missing
-        model = self._read()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3  # errors only: the graphs are old and onnxruntime comments on them
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

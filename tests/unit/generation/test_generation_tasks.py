@@ -117,7 +117,7 @@ def test_a_size_scales_what_is_transformed_and_nothing_else(ask: Ask, picture: P
         (Task.OUTPAINT, {"parameters": {"pad_left": -1}}, "whole number"),
         (Task.OUTPAINT, {"parameters": {"pad_left": 5000}}, "4096"),
         (Task.OUTPAINT, {"parameters": {"pad_left": True}}, "whole number"),
-        (Task.RESTORE, {}, "cannot be carried out"),
+        (Task.RESTORE, {}, "not pictures without diffusion"),
         (Task.TRANSFORM, {"parameters": {"strength": 0}}, "from 0.01 to 1"),
         (Task.TRANSFORM, {"parameters": {"strength": 0.2}}, "leaves nothing to do"),
         (Task.TRANSFORM, {"parameters": {"paste_back": True}}, "unknown parameter 'paste_back'"),
