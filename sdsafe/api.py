@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "SIDECAR",
     "adopt",
     "inspect",
     "judging_packs",
@@ -60,6 +61,10 @@ _EARLIER_MARKS = ("dwtDctSvd",)  # once the default: files in the world carry th
 _CHECK_DEADLINE_S = 120.0
 """Seconds that one question to an isolated check may take; its own time-outs are shorter."""
 
+SIDECAR = ".c2pa"
+"""Ending of a file that holds the manifest store of the file beside it, as c2patool has it."""
+
+_MAX_STORE_BYTES = 1 << 26
 _MAX_FILE_BYTES = 1 << 30  # larger than any picture we make; a limit against mistakes, not a format rule
 
 
@@ -334,8 +339,12 @@ def verify(
     return open_validator(settings, trust=trust, require=require).verify(read_asset(path))
 
 
-def read_asset(path: Path) -> Asset:
-    """Read the file of a picture or of a sound.
+def read_asset(path: Path, manifest: Path | None = None) -> Asset:
+    """Read the file of a picture or of a sound, and the manifest store beside it, if there is one.
+
+    Args:
+        path: The file.
+        manifest: Where the store is; default: the file's name ending in ``.c2pa``.
 
     Raises:
         AssetError: The file cannot be read, is too large, or is neither.
@@ -355,7 +364,24 @@ def read_asset(path: Path) -> Asset:
             code="asset.not-an-image",
             hint="PNG, JPEG, WebP, AVIF, TIFF, GIF and WAV are recognised by their first bytes.",
         )
-    return Asset(data=data, media_type=media_type, name=path.name)
+    return Asset(data=data, media_type=media_type, name=path.name, sidecar=_sidecar(path, manifest))
+
+
+def _sidecar(path: Path, named: Path | None) -> bytes | None:
+    """Return the manifest store beside a file; one that was named has to be there."""
+    beside = named or path.with_suffix(SIDECAR)
+    if named is None and (not beside.is_file() or beside == path):
+        return None
+    try:
+        if beside.stat().st_size > _MAX_STORE_BYTES:
+            raise AssetError(f"{beside.name}: larger than {_MAX_STORE_BYTES >> 20} MiB", code="asset.too-large")
+        return beside.read_bytes()
+    except OSError as error:
+        raise AssetError(
+            f"{beside.name}: cannot be read: {error.strerror}",
+            code="asset.unreadable",
+            hint="Check the path and rights.",
+        ) from error
 
 
 def read_input(path: Path, role: str = "image") -> InputImage:
@@ -372,13 +398,22 @@ def read_input(path: Path, role: str = "image") -> InputImage:
 def save_to(path: Path, *, force: bool = False) -> Callable[[Recorded], None]:
     """Return a delivery that writes the asset to ``path`` in one step: complete or not at all.
 
-    The delivery raises ``AssetError`` when the file exists (and ``force`` is false) or cannot be written; the
-    pipeline then withdraws the asset.
+    A manifest store that stands beside the file goes first, to the same name ending in ``.c2pa``. The delivery raises
+    ``AssetError`` when the file exists (and ``force`` is false) or cannot be written; the pipeline then withdraws the
+    asset.
     """
 
     def deliver(recorded: Recorded) -> None:
         write = atomic.replace if force else atomic.write_new
-        write(path, recorded.asset.data)
+        beside, store = path.with_suffix(SIDECAR), recorded.asset.sidecar
+        if store is not None:
+            write(beside, store)
+        try:
+            write(path, recorded.asset.data)
+        except BaseException:
+            if store is not None and not force:
+                beside.unlink(missing_ok=True)  # nobody else's: it was new
+            raise
 
     return deliver
 

@@ -124,8 +124,9 @@ def sign(parts: Parts, encoded: Encoded) -> Signed:
     cleared = encoded.marked.cleared
     shown = release.public_file(encoded, parts.licences)
     definition = define(shown, generator="sdsafe", version=version("sdsafe"), when=rfc3339(), title=encoded.asset.name)
-    data, store = _c2pa.sign(encoded.asset, definition, parts.signer, parts.stamper)
-    asset = replace(encoded.asset, data=data)
+    beside = cleared.generated.admitted.request.sidecar
+    data, store = _c2pa.sign(encoded.asset, definition, parts.signer, parts.stamper, beside=beside)
+    asset = replace(encoded.asset, data=data, sidecar=store if beside else None)
     manifest = release.read_back(asset, encoded)
     discharges = release.discharged(encoded, asset, parts.house, parts.licences, manifest=manifest)
     if missing := undone(cleared.plan, discharges):

@@ -29,6 +29,7 @@ _TABLE: Mapping[str, _Entry] = {
     "inpaint": _Entry("inpaint", "Paint anew what a mask selects; everything else stays."),
     "outpaint": _Entry("outpaint", "Make a picture larger by painting around it."),
     "upscale": _Entry("upscale", "Enlarge a picture without a model."),
+    "audio": _Entry("audio", "Make checked, signed sounds, from a prompt where the model takes one."),
     "verify": _Entry("verify", "Prove where a picture comes from; exit 0 only if it is shown."),
     "inspect": _Entry("inspect", "Report everything a picture carries, without judging."),
     "conformance": _Entry("conformance", "Hold a manifest against the rubric of the C2PA conformance program."),

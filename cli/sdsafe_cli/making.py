@@ -45,6 +45,7 @@ class Output(TypedDict):
 
     output: Path
     quality: int | None
+    sidecar: bool
     use: str | None
     attest: tuple[str, ...]
     signer: str | None
@@ -129,6 +130,7 @@ _OUTPUT = (
         type=click.Path(path_type=Path),
         help="File to write: .png, .jpg, .webp, .avif or .tiff.",
     ),
+    click.option("--sidecar", is_flag=True, help="Write the manifest beside the file (.c2pa) instead of into it."),
     click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP and AVIF. Default 95."),
     click.option(
         "--use", metavar="USE", help="What for: private, internal, commercial or marketplace:ID (adds the pack ID)."
@@ -191,8 +193,9 @@ def make(  # noqa: PLR0913 - what differs between the commands
     size: Size | None = None,
     inputs: tuple[InputImage, ...] = (),
     parameters: Mapping[str, Scalar | None] | None = None,
+    further: Mapping[str, Any] | None = None,
 ) -> None:
-    """Carry out what a command asks for, write what is released, and tell what became of each picture.
+    """Carry out what a command asks for, write what is released, and tell what became of each picture or sound.
 
     Args:
         task: Of the request.
@@ -201,6 +204,7 @@ def make(  # noqa: PLR0913 - what differs between the commands
         size: Of the result, where the command has an option for it.
         inputs: Pictures that go in.
         parameters: Those that are None were not given.
+        further: Fields of the request that single commands have.
     """
     from sdsafe.api import open_pipeline
     from sdsafe.gates.registry.use import DeclaredUse
@@ -209,7 +213,7 @@ def make(  # noqa: PLR0913 - what differs between the commands
     stated = stated_in(given["config"], task)
     use = given["use"] or stated.fields.get("intended_use")
     media_type = _media_type(given["output"], task)
-    targets = _targets(given["output"], given["count"] or stated.fields.get("count", 1), force=given["force"])
+    targets = _targets(given["output"], given["count"] or stated.fields.get("count", 1), given)
     DeclaredUse(use=use)  # a use that does not exist is a mistake of the command line, not of the settings
     settings = settings_from(
         policy=given["policy"],
@@ -220,8 +224,17 @@ def make(  # noqa: PLR0913 - what differs between the commands
         prompt_disclosure=given["prompt_disclosure"],
         intended_use=use,
     )
-    asked = ask(task, prompt, given, stated, model=settings.model, size=size, inputs=inputs, parameters=parameters)
-    request = replace(asked, intended_use=settings.intended_use, media_type=media_type, quality=given["quality"])
+    asked = ask(
+        task, prompt, given, stated,
+        model=settings.model, size=size, inputs=inputs, parameters=parameters, further=further,
+    )  # fmt: skip
+    request = replace(
+        asked,
+        intended_use=settings.intended_use,
+        media_type=media_type,
+        quality=given["quality"],
+        sidecar=given["sidecar"],
+    )
     pipeline = open_pipeline(settings, unsafe=UnsafeNoOutputCheck() if given["unsafe_unchecked"] else None)
     outcomes = list(_run(pipeline, request, targets, force=given["force"]))
     _show(outcomes, targets, request, as_json=given["as_json"])
@@ -243,14 +256,17 @@ def _media_type(output: Path, task: Task) -> str:
     return media_type
 
 
-def _targets(output: Path, count: int, *, force: bool) -> list[Path]:
+def _targets(output: Path, count: int, given: Output) -> list[Path]:
     """Return one path per result, after making sure that each can be written: before anything is generated."""
+    from sdsafe.api import SIDECAR
+
     folder = output.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise click.BadParameter(f"the folder {folder} does not exist or cannot be written", param_hint="--output")
     paths = [output] if count == 1 else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(count)]
-    for path in paths:
-        if path.exists() and (path.is_dir() or not force):
+    beside = [path.with_suffix(SIDECAR) for path in paths] if given["sidecar"] else []
+    for path in (*paths, *beside):
+        if path.exists() and (path.is_dir() or not given["force"]):
             raise click.BadParameter(f"{path} exists; --force overwrites it", param_hint="--output")
     return paths
 
@@ -325,7 +341,7 @@ def _recorded_row(outcome: Recorded, path: Path) -> dict[str, object]:
         "path": str(path),
         "asset_id": str(outcome.asset_id),
         "seed": outcome.seed,
-        "pixels_sha256": outcome.generated.pixels_sha256,
+        **_digest(outcome),
         "asset_sha256": outcome.receipt.entry.asset_sha256,
         "manifest": outcome.signed.manifest_label,
         "log_index": outcome.receipt.log_index,
@@ -333,6 +349,12 @@ def _recorded_row(outcome: Recorded, path: Path) -> dict[str, object]:
         "decision": plain(cleared.judgement),
         "discharges": plain(outcome.signed.discharges),
     }
+
+
+def _digest(outcome: Recorded) -> dict[str, str]:
+    """Return what two makings of one request have in common, by the name that the manifest has for it."""
+    sound = outcome.generated.sound
+    return {"pixels_sha256": outcome.generated.pixels_sha256} if sound is None else {"sound_sha256": sound.sha256}
 
 
 def _refused_row(outcome: Refused) -> dict[str, object]:

@@ -13,6 +13,7 @@ __all__ = [
     "disclosure_option",
     "force_option",
     "json_option",
+    "manifest_option",
     "policy_option",
     "trust_option",
     "trust_tsa_option",
@@ -61,6 +62,12 @@ crl_option = click.option(
 )
 at_option = click.option(
     "--at", callback=_moment, metavar="TIME", help="Judge as of this time (RFC 3339, or a date); default: now."
+)
+manifest_option = click.option(
+    "--manifest",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Manifest store beside FILE; default: the same name ending in .c2pa, where there is one.",
 )
 disclosure_option = click.option(
     "--prompt-disclosure",

@@ -186,6 +186,8 @@ class GenerationRequest:
     """Of the file that a picture is written to: PNG, JPEG, WebP, AVIF or TIFF."""
     quality: int | None = None
     """1 to 100, of formats that lose something; None: 95."""
+    sidecar: bool = False
+    """Whether the manifest store goes beside the file instead of into it."""
     intended_use: str | None = None
     """``private``, ``internal``, ``commercial`` or ``marketplace:<id>``; None is *not declared*."""
     attestations: tuple[str, ...] = ()

@@ -54,6 +54,8 @@ class Asset:
     data: bytes = field(repr=False)
     media_type: str
     name: str = ""
+    sidecar: bytes | None = field(default=None, repr=False)
+    """Manifest store that stands beside the file, where none is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sdsafe._internal import wav
 from sdsafe.core.request import Size
 from sdsafe.errors import RequestError
 from sdsafe.generation.families import checked_value
@@ -24,6 +25,8 @@ __all__ = ["NO_SIZE", "call_arguments", "resolve"]
 
 NO_SIZE = Size(width=0, height=0)
 """Of the picture that a sound is not: where memory is planned, only the weights count."""
+
+_WRITABLE = ("image/png", wav.MEDIA_TYPE)  # the first is what a request says that says nothing
 
 
 def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
@@ -54,6 +57,7 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
     return replace(
         request,
         model=located.ref,
+        media_type=wav.MEDIA_TYPE,
         seconds=_seconds(request, defaults.sound),
         steps=steps,
         guidance=_guidance(request, family, defaults.guidance),
@@ -95,7 +99,13 @@ def call_arguments(request: GenerationRequest, pipeline: str, accepted: Collecti
 
 def _refuse_idle(request: GenerationRequest) -> None:
     """Refuse what is about pictures: it would be recorded, and have had no effect."""
-    given = {"size": request.size, "adapters": request.adapters or None, "inputs": request.inputs or None}
+    given = {
+        "size": request.size,
+        "adapters": request.adapters or None,
+        "inputs": request.inputs or None,
+        "quality": request.quality,
+        "media_type": None if request.media_type in _WRITABLE else request.media_type,
+    }
     idle = [name for name, value in given.items() if value is not None]
     if idle:
         raise RequestError(

@@ -13,14 +13,16 @@ import pytest
 
 from sdsafe import plugins
 from sdsafe._internal import images
+from sdsafe.api import read_asset, save_to
 from sdsafe.core.places import Places
-from sdsafe.core.report import SoftState, Verdict
+from sdsafe.core.report import Evidence, ManifestState, SoftState, Verdict
 from sdsafe.core.request import GenerationRequest, Size
 from sdsafe.core.states import Recorded
 from sdsafe.errors import AssetError, RequestError
 from sdsafe.provenance.manifest import container
 from sdsafe.provenance.manifest._c2pa import read
 from sdsafe.provenance.manifest.conformance import conformance
+from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.testing.pipeline import fake_pipeline
 
 if TYPE_CHECKING:
@@ -151,3 +153,59 @@ def test_a_store_is_taken_out_byte_for_byte(released: dict[str, Recorded], media
 @pytest.mark.parametrize("data", [b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xeb", b"\xff\xd8\xff\xeb\x00\x00JP" * 9])
 def test_a_broken_jpeg_ends(data: bytes) -> None:
     assert len(container.without_store(data)) <= len(data)
+
+
+@pytest.mark.parametrize("media_type", TYPES)
+def test_a_manifest_beside_the_file_covers_every_byte(pipeline: Pipeline, media_type: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x.{media_type.removeprefix('image/')}"
+    (outcome,) = pipeline.run(_ask(media_type=media_type, sidecar=True), deliver=save_to(path))
+    assert isinstance(outcome, Recorded), outcome
+    data, store = path.read_bytes(), (tmp_path / "x.c2pa").read_bytes()
+    assert data == outcome.asset.data == container.without_store(data)
+    context = c2pa.Context.from_dict({"trust": {"trust_config": "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.4"}})
+    with c2pa.Reader(media_type, io.BytesIO(data), store, context=context) as reader:
+        assert reader.get_validation_state() == "Valid", json.loads(reader.json()).get("validation_results")
+    assert _state(path) is ManifestState.VALID
+    for at in (len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert _state(path) is not ManifestState.VALID
+    path.write_bytes(data + b"\0")
+    assert _state(path) is not ManifestState.VALID
+
+
+def _state(path: Path, manifest: Path | None = None) -> ManifestState:
+    return ManifestProbe().examine(read_asset(path, manifest), Evidence()).manifest
+
+
+def test_a_sidecar_is_read_as_strictly_as_a_store_within(pipeline: Pipeline, tmp_path: Path) -> None:
+    path, beside = tmp_path / "x.png", tmp_path / "x.c2pa"
+    pipeline.run(_ask(sidecar=True), deliver=save_to(path))
+    store = beside.read_bytes()
+    for changed in (store[:-9], store[:200] + bytes([store[200] ^ 1]) + store[201:], store + b"\0" * 8, b"", b"x" * 99):
+        beside.write_bytes(changed)
+        assert _state(path) is not ManifestState.VALID
+    beside.unlink()
+    assert _state(path) is ManifestState.ABSENT
+    elsewhere = tmp_path / "elsewhere.bin"
+    elsewhere.write_bytes(store)
+    assert _state(path, elsewhere) is ManifestState.VALID
+    with pytest.raises(AssetError, match="cannot be read"):
+        read_asset(path, tmp_path / "nowhere")
+
+
+def test_a_manifest_in_the_file_goes_before_one_beside_it(pipeline: Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    pipeline.run(_ask(), deliver=save_to(path))
+    (tmp_path / "x.c2pa").write_bytes(b"of something else")
+    seen = ManifestProbe().examine(read_asset(path), Evidence())
+    assert seen.manifest is ManifestState.VALID
+    assert any(each.startswith("sidecar: not looked at") for each in seen.not_checked)
+
+
+def test_where_the_file_cannot_be_written_no_store_stays(pipeline: Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(AssetError):
+        pipeline.run(_ask(sidecar=True), deliver=save_to(path))
+    assert path.read_bytes() == b"mine"
+    assert not (tmp_path / "x.c2pa").exists()

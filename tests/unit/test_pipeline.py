@@ -199,7 +199,7 @@ class TestFinalBytes:
     ) -> None:
         sign, before = _c2pa.sign, len(_entries(parts))
 
-        def sign_another(asset: Asset, definition: Any, signer: Any, _stamper: Any) -> tuple[bytes, bytes]:
+        def sign_another(asset: Asset, definition: Any, signer: Any, *_: Any, **__: Any) -> tuple[bytes, bytes]:
             other = images.decode(asset.data)
             other[0, 0, 0] ^= 1
             return sign(replace(asset, data=images.encode(other)), definition, signer)

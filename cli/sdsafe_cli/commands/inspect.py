@@ -9,7 +9,7 @@ import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import at_option, crl_option, json_option, trust_option, trust_tsa_option
+from sdsafe_cli.options import at_option, crl_option, json_option, manifest_option, trust_option, trust_tsa_option
 from sdsafe_cli.render import message
 from sdsafe_cli.report import show_report
 
@@ -25,6 +25,7 @@ __all__ = ["command"]
 @trust_tsa_option
 @crl_option
 @at_option
+@manifest_option
 @click.option("--tree", "as_tree", is_flag=True, help="Draw the manifests: what it was made from, and that from what.")
 @click.option("--request", "as_request", is_flag=True, help="Write the request that FILE was made from, for --config.")
 @json_option
@@ -35,13 +36,14 @@ def command(  # noqa: PLR0913 - one argument per option
     trust_tsa: tuple[Path, ...],
     crl: tuple[Path, ...],
     at: datetime | None,
+    manifest: Path | None,
     as_tree: bool,
     as_request: bool,
     as_json: bool,
 ) -> None:
     """Report what FILE carries: manifest, signer, watermark, fingerprint, ledger entry. Exit 0 if it could be read."""
     if as_tree:
-        _tree(file, as_json=as_json)
+        _tree(file, manifest, as_json=as_json)
         return
     if as_request:
         _request(file)
@@ -49,7 +51,7 @@ def command(  # noqa: PLR0913 - one argument per option
     from sdsafe.api import open_validator, read_asset
 
     validator = open_validator(settings_from(), trust=trust, check_watermark=True, trust_tsa=trust_tsa, crl=crl, at=at)
-    report = validator.inspect(read_asset(file))
+    report = validator.inspect(read_asset(file, manifest))
     show_report(report, str(file), as_json=as_json)
 
 
@@ -66,13 +68,13 @@ def _request(file: Path) -> None:
         message(f"{len(inputs)} pictures went in: give the very files")  # type: ignore[arg-type]  # a list
 
 
-def _tree(file: Path, *, as_json: bool) -> None:
+def _tree(file: Path, manifest: Path | None, *, as_json: bool) -> None:
     from sdsafe.api import read_asset
     from sdsafe.provenance.manifest._c2pa import read
     from sdsafe.provenance.manifest.tree import grow
     from sdsafe_cli.family import show_tree
 
-    reading = read(read_asset(file))
+    reading = read(read_asset(file, manifest))
     if not reading.label:
         message(f"sdsafe: {file}: there is no manifest that could be read")
         raise click.exceptions.Exit(Exit.NOT_SHOWN)

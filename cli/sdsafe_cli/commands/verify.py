@@ -10,7 +10,7 @@ import click
 from sdsafe_cli._errors import exit_code_for_verdict
 from sdsafe_cli.batch import exit_code, files_below, show_rows, verified
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import at_option, crl_option, json_option, trust_option, trust_tsa_option
+from sdsafe_cli.options import at_option, crl_option, json_option, manifest_option, trust_option, trust_tsa_option
 from sdsafe_cli.render import message
 from sdsafe_cli.report import show_report
 
@@ -28,6 +28,7 @@ __all__ = ["command"]
 @trust_tsa_option
 @crl_option
 @at_option
+@manifest_option
 @click.option("--require", type=click.Choice(["trusted", "valid"]), help="The least verdict that exits 0.")
 @click.option("--watermark", is_flag=True, help="Look for the watermark even when the manifest is intact.")
 @click.option("--jsonl", is_flag=True, help="Print one JSON document a line, one per file (sdsafe.report/1).")
@@ -39,6 +40,7 @@ def command(  # noqa: PLR0913 - one argument per option
     trust_tsa: tuple[Path, ...],
     crl: tuple[Path, ...],
     at: datetime | None,
+    manifest: Path | None,
     require: str | None,
     watermark: bool,
     jsonl: bool,
@@ -67,16 +69,18 @@ def command(  # noqa: PLR0913 - one argument per option
         crl=crl,
     )
     if not several:
-        _one(files[0], validator, as_json=as_json)
+        _one(files[0], manifest, validator, as_json=as_json)
+    if manifest is not None:
+        raise click.UsageError("--manifest is for one file; beside many, each is found by its name")
     rows = show_rows(verified(files_below(files), validator, named=frozenset(files)), as_lines=jsonl)
     raise click.exceptions.Exit(exit_code(rows))
 
 
-def _one(file: Path, validator: Validator, *, as_json: bool) -> NoReturn:
+def _one(file: Path, manifest: Path | None, validator: Validator, *, as_json: bool) -> NoReturn:
     from sdsafe.api import read_asset
     from sdsafe.verification import accepts
 
-    report = validator.inspect(read_asset(file))
+    report = validator.inspect(read_asset(file, manifest))
     show_report(report, str(file), as_json=as_json)
     accepted = accepts(report.verdict, validator.policy)
     if not accepted:

@@ -59,9 +59,16 @@ def library_version() -> str:
 
 
 def sign(
-    asset: Asset, definition: ManifestDefinition, signer: Signer, stamper: TimeStamper | None = None
+    asset: Asset,
+    definition: ManifestDefinition,
+    signer: Signer,
+    stamper: TimeStamper | None = None,
+    *,
+    beside: bool = False,
 ) -> tuple[bytes, bytes]:
     """Embed a signed manifest and return (file bytes, manifest store).
+
+    With ``beside`` the file stays as it is, and every byte of it is covered by the manifest's hash.
 
     Whatever signer and time-stamper raise comes out as it is; the library would turn it into "COSE signature invalid".
     Without an answer from a time-stamper that is not required, the manifest is signed without a time-stamp.
@@ -72,10 +79,10 @@ def sign(
         SigningError: ``signing.unsupported``: an algorithm that C2PA does not name. Or the signer's own.
     """
     if stamper is None:
-        return _signed(asset, definition, signer, None)
+        return _signed(asset, definition, signer, None, beside=beside)
     with relaying(stamper.stamp) as relay:
         try:
-            return _signed(asset, definition, signer, relay.address)
+            return _signed(asset, definition, signer, relay.address, beside=beside)
         except ManifestError:
             fault = relay.faults[0] if relay.faults else None
             if fault is None:
@@ -83,11 +90,11 @@ def sign(
             if stamper.required or not isinstance(fault, SigningError):
                 raise fault from None
             _log.warning("signed without a time-stamp: %s", fault)
-    return _signed(asset, definition, signer, None)
+    return _signed(asset, definition, signer, None, beside=beside)
 
 
 def _signed(
-    asset: Asset, definition: ManifestDefinition, signer: Signer, time_authority: str | None
+    asset: Asset, definition: ManifestDefinition, signer: Signer, time_authority: str | None, *, beside: bool
 ) -> tuple[bytes, bytes]:
     faults: list[BaseException] = []
 
@@ -105,6 +112,8 @@ def _signed(
             c2pa.Signer.from_callback(callback, alg, chain, time_authority) as native,
             c2pa.Builder(_without_ingredients(definition), _context(os.getpid(), ())) as builder,
         ):
+            if beside:
+                builder.set_no_embed()
             for identifier, content in definition.resources.items():
                 builder.add_resource(identifier, io.BytesIO(content))
             for each in _ingredients(definition):
@@ -121,7 +130,7 @@ def _signed(
     if faults:
         raise faults[0]
     _check_signature(store)
-    return result.getvalue(), store
+    return asset.data if beside else result.getvalue(), store
 
 
 def _without_ingredients(definition: ManifestDefinition) -> str:
@@ -159,14 +168,20 @@ def read(asset: Asset, *, time_anchors: tuple[bytes, ...] = ()) -> Reading:
     """Read the manifest store in an asset. Never raises on what the asset holds.
 
     Args:
-        asset: File bytes with their media type.
+        asset: File bytes with their media type; a store beside them counts where there is none in them.
         time_anchors: PEM roots that are trusted for time-stamps, and for nothing else.
 
     Returns:
         ``present=False`` when there is none. Anything that stands in the way of reading one is a failure code
         ``manifest.unreadable.*``, never "no manifest".
     """
-    return _read(asset.media_type, asset.data, time_anchors)
+    reading = _read(asset.media_type, asset.data, time_anchors)
+    if asset.sidecar is None:
+        return reading
+    if reading.present:
+        note = "sidecar: not looked at, because a manifest is in the file"
+        return replace(reading, not_checked=(*reading.not_checked, note))
+    return replace(_read(asset.media_type, asset.data, time_anchors, asset.sidecar), beside=True)
 
 
 def read_store(store: bytes, *, time_anchors: tuple[bytes, ...] = ()) -> Reading:
@@ -202,10 +217,10 @@ def _context(_process: int, time_anchors: tuple[bytes, ...]) -> c2pa.Context:
         ) from error
 
 
-def _read(media_type: str, data: bytes, time_anchors: tuple[bytes, ...]) -> Reading:
+def _read(media_type: str, data: bytes, time_anchors: tuple[bytes, ...], beside: bytes | None = None) -> Reading:
     context = _context(os.getpid(), time_anchors)
     try:
-        with c2pa.Reader(media_type, io.BytesIO(data), context=context) as reader:
+        with c2pa.Reader(media_type, io.BytesIO(data), beside, context=context) as reader:
             return _interpreted(reader, time_anchors)
     except c2pa.C2paError.ManifestNotFound:
         return Reading(present=False)

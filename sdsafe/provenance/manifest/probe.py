@@ -161,7 +161,9 @@ def _disagreements(match: SoftMatch, summary: ManifestSummary | None) -> Iterato
 
 def _irregularities(asset: Asset, reading: Reading) -> Iterator[StatusCode]:
     """Yield what the library lets pass although no hash covers it."""
-    if asset.media_type in container.STRICT_TYPES:
+    if reading.beside and asset.sidecar is not None:
+        problems = jumbf.problems(asset.sidecar)
+    elif asset.media_type in container.STRICT_TYPES:
         problems = container.problems(asset.data, asset.media_type)
     else:
         problems = jumbf.problems(reading.store) if reading.store else iter(())
@@ -170,7 +172,7 @@ def _irregularities(asset: Asset, reading: Reading) -> Iterator[StatusCode]:
 
 
 def _lenient(asset: Asset, reading: Reading) -> Iterator[str]:
-    if reading.present and asset.media_type not in container.STRICT_TYPES:
+    if reading.present and asset.media_type not in container.STRICT_TYPES and not reading.beside:
         yield f"container: bytes of {asset.media_type} that no hash covers are not looked at"
 
 

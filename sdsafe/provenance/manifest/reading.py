@@ -63,6 +63,8 @@ class Reading:
     stamped_at: str | None = None
     """RFC 3339; of a time-stamp that holds, whoever made it."""
     not_checked: tuple[str, ...] = ()
+    beside: bool = False
+    """Whether the store stands beside the file: its hash then covers every byte of the file."""
 
     @property
     def failures(self) -> frozenset[str]:
