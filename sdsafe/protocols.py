@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.context import JudgementContext
     from sdsafe.core.decisions import Decision, PolicyRef
+    from sdsafe.core.dossier import Dossier
     from sdsafe.core.findings import CheckResult, Finding, Stage
     from sdsafe.core.ids import AssetId
     from sdsafe.core.pixels import Pixels
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Configurable",
+    "Demanding",
     "Discriminating",
     "Fingerprinter",
     "Generator",
@@ -377,6 +379,23 @@ class Signer(Protocol):
 
     def sign(self, data: bytes, /) -> bytes:
         """Return the raw signature (ECDSA: IEEE P1363) over ``data``; ``SigningError`` when it cannot."""
+        ...
+
+
+@runtime_checkable
+class Demanding(Protocol):
+    """**Protocol:** what a signer may offer besides: it writes and signs the manifest itself, once it is shown why.
+
+    Its ``sign`` refuses: nobody gets a signature for bare bytes.
+    """
+
+    def sign_shown(self, dossier: Dossier, stamper: TimeStamper | None, /) -> tuple[bytes, bytes]:
+        """Return (file bytes, manifest store); ``SigningError`` when it refuses or cannot.
+
+        Args:
+            dossier: The file and what its manifest says.
+            stamper: Asked for a time-stamp over the signature.
+        """
         ...
 
 

@@ -101,3 +101,5 @@ class CheckResult:
     ms: float = 0.0
     detail: str = ""
     """Why it did not end ``ok``: an error class or a missing file's name, never a prompt or a path."""
+    at: str = ""
+    """When it ended, RFC 3339; empty where nobody noted it."""

@@ -17,6 +17,8 @@ class EntryKind(StrEnum):
     RELEASED = "released"
     WITHDRAWN = "withdrawn"
     ERASED = "erased"
+    SIGNED = "signed"
+    """In the log of a signer that keeps its own: it made a signature for the asset, whatever became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class LedgerEntry:
     effect: str
     """Label of the decision's effect at release."""
     record_sha256: str
-    """Of the encrypted private record as stored: binds the record without revealing it."""
+    """Of the encrypted private record as stored: binds the record without revealing it. Of ``signed``: of the check
+    receipts, as canonical JSON."""
     recorded_at: str
     """RFC 3339, UTC, whole seconds."""
     extra: tuple[tuple[str, str], ...] = field(default=())

@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from sdsafe._internal.clock import rfc3339
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Stage
 from sdsafe.protocols import InputCheck, Unavailable
 
@@ -60,6 +61,7 @@ def _run(
         findings=tuple(each for each in returned if isinstance(each, Finding)) if status is CheckStatus.OK else (),
         ms=(time.perf_counter() - started) * 1000,
         detail=detail,
+        at=rfc3339(),
     )
 
 
