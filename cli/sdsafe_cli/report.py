@@ -91,9 +91,12 @@ def _summary_lines(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
         yield "model", f"{model.get('id')} {str(model.get('digest') or '')[:12]}".strip()
     yield "asset id", str(summary.asset_id)
     yield "seed", str(generation.get("seed"))
-    yield "prompt", summary.prompt if summary.prompt is not None else "not disclosed"
+    yield "prompt", "not disclosed" if summary.prompt is None else summary.prompt or "none"
     if generation.get("unchecked"):
         yield "checks", "NO OUTPUT CHECK RAN (unsafe mode)"
+    mark = generation.get("watermark")
+    if isinstance(mark, dict) and mark.get("not_applied"):
+        yield "watermark", "none was applied, says the manifest"
 
 
 def _unproven(summary: ManifestSummary) -> str:

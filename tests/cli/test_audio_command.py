@@ -137,6 +137,18 @@ def test_a_refused_prompt_leaves_no_file_and_says_which_words(
     assert not (tmp_path / "no.wav").exists()
 
 
+def test_the_manifest_of_a_sound_can_stand_beside_it(sdsafe: Sdsafe, tmp_path: Path, beat: tuple[str, ...]) -> None:
+    code, _, err = sdsafe(*beat, "--sidecar", "-o", "beat.wav")
+    assert code == 0, err
+    assert b"C2PA" not in (tmp_path / "beat.wav").read_bytes()
+    code, out, _ = sdsafe("verify", "beat.wav")
+    assert code == 0
+    assert "prompt      none" in out
+    assert "watermark   none was applied, says the manifest" in out
+    (tmp_path / "beat.c2pa").unlink()
+    assert sdsafe("verify", "beat.wav")[0] == 5
+
+
 def test_a_committed_prompt_is_not_in_the_file(sdsafe: Sdsafe, tmp_path: Path, bell: tuple[str, ...]) -> None:
     code, _, err = sdsafe(*bell, "--prompt-disclosure", "commit", "-o", "bell.wav")
     assert code == 0, err
@@ -161,7 +173,7 @@ def test_a_model_of_pictures_and_options_of_pictures_are_refused(
     code, _, err = sdsafe("audio", "a bell", "--model", str(tiny_folder), "--use", "private", "-o", "bell.wav")
     assert code == 2
     assert "not text to sound" in err
-    for option in ("--size", "--lora", "--quality", "--sidecar"):
+    for option in ("--size", "--lora", "--quality"):
         assert sdsafe(*bell, option, "1", "-o", "bell.wav")[0] == 2
     assert not (tmp_path / "bell.wav").exists()
 

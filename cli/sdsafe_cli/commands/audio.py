@@ -21,7 +21,6 @@ _OF_PICTURES = {
     "ip_adapter": None,
     "ip_adapter_image": None,
     "quality": None,
-    "sidecar": False,
 }
 """Options that every command has which makes pictures, and that mean nothing here, with what they pass on."""
 
