@@ -18,8 +18,10 @@ from sdsafe.core.softbinding import BindingKind, SoftBinding
 from sdsafe.core.states import Asset, Encoded, Marked, Recorded, Signed, without_pixels
 from sdsafe.errors import AssetError, ObligationError, SdsafeError, WatermarkError
 from sdsafe.obligations.discharging import undone
+from sdsafe.protocols import Demanding
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
+from sdsafe.provenance.manifest.dossier import dossier
 from sdsafe.recovery import settle, withdraw
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.states import Cleared
     from sdsafe.parts import Parts
+    from sdsafe.provenance.manifest.document import ManifestDefinition
 
 __all__ = ["deliver", "encode", "mark", "record", "sign"]
 
@@ -125,7 +128,7 @@ def sign(parts: Parts, encoded: Encoded) -> Signed:
     shown = release.public_file(encoded, parts.licences)
     definition = define(shown, generator="sdsafe", version=version("sdsafe"), when=rfc3339(), title=encoded.asset.name)
     beside = cleared.generated.admitted.request.sidecar
-    data, store = _c2pa.sign(encoded.asset, definition, parts.signer, parts.stamper, beside=beside)
+    data, store = _manifest(parts, shown, definition, beside=beside)
     asset = replace(encoded.asset, data=data, sidecar=store if beside else None)
     manifest = release.read_back(asset, encoded)
     discharges = release.discharged(encoded, asset, parts.house, parts.licences, manifest=manifest)
@@ -139,6 +142,13 @@ def sign(parts: Parts, encoded: Encoded) -> Signed:
         manifest_label=manifest.label,
         discharges=discharges,
     )
+
+
+def _manifest(parts: Parts, shown: Encoded, definition: ManifestDefinition, *, beside: bool) -> tuple[bytes, bytes]:
+    """Sign here, or have a signer do it that wants to see decisions and receipts first."""
+    if isinstance(parts.signer, Demanding):
+        return parts.signer.sign_shown(dossier(shown, definition, beside=beside), parts.stamper)
+    return _c2pa.sign(shown.asset, definition, parts.signer, parts.stamper, beside=beside)
 
 
 def record(parts: Parts, signed: Signed) -> Recorded:

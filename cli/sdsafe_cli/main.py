@@ -39,6 +39,7 @@ _TABLE: Mapping[str, _Entry] = {
     "safety": _Entry("safety", "Score pictures with an output check, and find a threshold for it."),
     "models": _Entry("models", "Pull, verify and list weights."),
     "keys": _Entry("keys", "Make and check signing credentials."),
+    "signer": _Entry("signer", "Keep the key in a process of its own, which demands receipts."),
     "trust": _Entry("trust", "Keep trust lists: whose signatures and time-stamps count."),
     "ledger": _Entry("ledger", "Show, prove and audit the record of releases."),
     "records": _Entry("records", "List, show and erase private records."),
