@@ -18,7 +18,7 @@ from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.request import GenerationRequest, PromptDisclosure, Task
 from sdsafe.core.sound import Sound
 from sdsafe.core.states import Asset, Generated, Recorded, Refused
-from sdsafe.errors import ConfigurationError
+from sdsafe.errors import ConfigurationError, OutputRefusedError
 from sdsafe.gates.policy.check import LexiconCheck
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
@@ -257,9 +257,20 @@ def test_an_obligation_that_only_a_picture_meets_refuses_before_anything_is_made
 
 def test_a_rule_that_needs_the_score_of_a_picture_lets_no_sound_out(places: Places, tmp_path: Path) -> None:
     rule = "  - {id: strict, stage: output, when: score.nudity >= 0.1, effect: deny, because: b}\n"
-    refused = _refused(places, **_house(tmp_path, rule))
+    generator = Waves()
+    refused = _refused(places, generator=generator, **_house(tmp_path, rule))
     assert refused.reason == "refused.output"
     assert "no check measured nudity" in refused.message
+    assert generator.made == 0  # it is known before: no check of sounds will ever say
+
+
+def test_a_rule_about_what_a_plug_in_hears_waits_for_it(places: Places, tmp_path: Path) -> None:
+    rule = "  - {id: voices, stage: output, when: score.voice >= 0.5, effect: deny, because: b}\n"
+    category = "categories: {voice: {stage: output, scored: true, description: a voice}}\n"
+    generator = Waves()
+    refused = _refused(places, generator=generator, **_house(tmp_path, f"{rule}{category}"))
+    assert "no check measured voice" in refused.message
+    assert generator.made == 1
 
 
 def test_a_sound_does_not_wait_for_people(places: Places) -> None:
@@ -331,3 +342,16 @@ def test_a_failed_delivery_withdraws_a_sound(places: Places) -> None:
         Pipeline(parts).run(REQUEST, deliver=fail)
     ledger: Any = parts.ledger
     assert [each.entry.kind.value for each in ledger.entries()] == ["released", "withdrawn"]
+
+
+def test_what_the_hard_layer_refuses_is_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sdsafe.gates.hard import gate
+    from sdsafe.testing.samples import sample_admitted
+
+    monkeypatch.setattr(gate, "composed", lambda *_given, **_named: gate.HardCategory.UNREAD)
+    (generated,) = Waves().generate(sample_admitted(REQUEST))
+    assert generated.sound is not None
+    assert generated.sound.samples.any()
+    with pytest.raises(OutputRefusedError):
+        gate.require_permitted_output(generated, (), None)
+    assert not generated.sound.samples.any()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe.core.decisions import Decision, Effect, FiredRule, Obligation
 from sdsafe.core.findings import CheckStatus, Stage
+from sdsafe.gates.policy.categories import BUILTIN
 from sdsafe.gates.policy.facts import category_of, known, why_missing
 from sdsafe.gates.policy.seen import Seen
 
@@ -144,9 +145,20 @@ class _Answer:
 
 
 def _final(missing: Sequence[str], context: JudgementContext) -> bool:
-    """Say whether what is missing stays missing: what was not declared, and what the registry does not know."""
+    """Say whether what is missing stays missing.
+
+    That is what was not declared, what the registry does not know, and of a sound what only pictures are scored for.
+    """
     roots = ("use.", "organisation.", *(("licence.",) if context.licence is not None else ()))
-    return bool(missing) and all(name.startswith(roots) for name in missing)
+    sound = context.request.is_sound
+    return bool(missing) and all(name.startswith(roots) or (sound and _is_of_pictures(name)) for name in missing)
+
+
+def _is_of_pictures(fact: str) -> bool:
+    """Say whether a fact is what a built-in check sees in pictures; those of others may look at sounds, too."""
+    about = category_of(fact)
+    category = BUILTIN.get(about[0]) if about else None
+    return category is not None and category.stage is Stage.OUTPUT and not category.heard
 
 
 def _problem(condition: Condition, facts: Mapping[str, object], loaded: LoadedPack) -> str:
