@@ -10,15 +10,26 @@ from sdsafe.bindings.watermark.probe import WatermarkProbe
 from sdsafe.core.report import Evidence, ManifestState, SoftState
 from sdsafe.core.request import Origin
 from sdsafe.core.states import Asset
+from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.probe import ManifestProbe, RecoveryProbe
+from sdsafe.provenance.manifest.tree import grow
+from sdsafe.provenance.metadata.embedding import EMBEDDABLE, read
+from sdsafe.provenance.metadata.model import DigitalSourceType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sdsafe.core.request import GenerationRequest, InputImage
     from sdsafe.parts import Parts
+    from sdsafe.provenance.manifest.tree import Node
 
 __all__ = ["traced"]
 
 _TRACED = "image"  # masks and control pictures are drawn for one run; what is edited is what has a history
+
+_BY_AI = frozenset(
+    {DigitalSourceType.TRAINED, DigitalSourceType.COMPOSITE_WITH_TRAINED, DigitalSourceType.COMPOSITE_SYNTHETIC}
+)
 
 
 def traced(request: GenerationRequest, parts: Parts) -> GenerationRequest:
@@ -27,12 +38,38 @@ def traced(request: GenerationRequest, parts: Parts) -> GenerationRequest:
     A picture whose manifest was removed is looked up in the repository by its watermark, then by its fingerprint, as
     ``verify`` does; the manifest that was recorded is carried on in place of the one that is missing.
     """
-    return replace(request, inputs=tuple(_traced(each, parts) for each in request.inputs))
+    pictures = tuple(_traced(each, parts) for each in request.inputs)
+    if not request.by_model:  # with a model the result is made by AI whatever went in
+        pictures = tuple(replace(each, made_by_ai=_made_by_ai(each)) for each in pictures)
+    return replace(request, inputs=pictures)
 
 
 def _traced(image: InputImage, parts: Parts) -> InputImage:
     origin = _origin(image, parts) if image.role == _TRACED else None
-    return replace(image, origin=origin)
+    return replace(image, origin=origin, made_by_ai=None)
+
+
+def _made_by_ai(image: InputImage) -> str | None:
+    """Return the source type by which a picture says that a model made it: the nearest in its manifests, else its XMP.
+
+    What the file merely declares counts, too: nobody claims it without need, and enlarging must not wash it off.
+    """
+    asset = Asset(data=image.data, media_type=image.media_type)
+    stored = image.origin.manifest_store if image.origin else None
+    reading = _c2pa.read(asset) if stored is None else _c2pa.read_store(stored)
+    manifests = _lineage(grow(reading.store, reading.label)) if reading.store else ()
+    said = [each for node in manifests if node.summary for each in node.summary.source_types]
+    declared = read(asset).metadata if asset.media_type in EMBEDDABLE else None
+    said += [declared.digital_source_type] if declared and declared.digital_source_type else []
+    return next((each for each in said if each in _BY_AI), None)
+
+
+def _lineage(node: Node) -> Iterator[Node]:
+    """Yield a manifest and those of what it shows, not those of what merely went in."""
+    yield node
+    for each in node.nodes:
+        if each.relationship in {"parentOf", "componentOf"}:
+            yield from _lineage(each)
 
 
 def _origin(image: InputImage, parts: Parts) -> Origin | None:

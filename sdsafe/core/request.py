@@ -149,6 +149,8 @@ class InputImage:
     """The file bytes themselves: they may carry a manifest of their own."""
     origin: Origin | None = None
     """Set at admission, whatever the caller says."""
+    made_by_ai: str | None = None
+    """Set at admission, where no model takes part: the IPTC source type by which the picture says that one made it."""
 
 
 def _frozen(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:

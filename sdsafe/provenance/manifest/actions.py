@@ -6,7 +6,11 @@
 | transform, vary | opened, edited (composite) | ``parentOf`` |
 | inpaint | opened, edited (composite, with the region) | ``parentOf``, the mask ``inputTo`` |
 | outpaint | created (composite), placed | ``componentOf`` |
-| upscale | opened, resized; no model takes part | ``parentOf`` |
+| restore | opened, edited (composite, with the boxes) | ``parentOf`` |
+| upscale | opened, resized; where no model takes part | ``parentOf`` |
+| upscale with a model | opened, edited (composite), resized | ``parentOf`` |
+
+What is resized alone stays what it was: where the picture says that a model made it, so does the action.
 
 Pictures that adapters read (control, reference) are ``inputTo``, as the adapters are.
 What policy demanded (edited) and the mark (watermarked) follow; a sound has no mark, and no action says otherwise.
@@ -19,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdsafe._internal import images
+from sdsafe.core.findings import Box
+from sdsafe.core.regions import read_boxes
 from sdsafe.core.request import PromptDisclosure, Task
 from sdsafe.errors import ManifestError
 from sdsafe.provenance.manifest import container, labels
@@ -36,7 +42,18 @@ __all__ = ["TASKS", "actions", "adapter_labels", "names_model", "names_prompt", 
 
 _MODEL, _PROMPT, _IMAGE, _MASK = "model", "prompt", "image", "mask"  # labels of ingredients and roles of inputs
 
-TASKS = frozenset({Task.GENERATE, Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.UPSCALE, Task.AUDIO})
+TASKS = frozenset(
+    {
+        Task.GENERATE,
+        Task.TRANSFORM,
+        Task.VARY,
+        Task.INPAINT,
+        Task.OUTPAINT,
+        Task.UPSCALE,
+        Task.RESTORE,
+        Task.AUDIO,
+    }
+)
 """Tasks whose actions are known."""
 
 _ROLES: Mapping[Task, tuple[str, ...]] = {Task.GENERATE: (), Task.AUDIO: (), Task.INPAINT: (_IMAGE, _MASK)}
@@ -46,7 +63,7 @@ _SELECTED = 128  # from this brightness on a mask is painted; as generation has 
 
 def names_model(request: GenerationRequest) -> bool:
     """Say whether a model took part."""
-    return request.task is not Task.UPSCALE
+    return request.by_model
 
 
 def names_prompt(request: GenerationRequest, mode: PromptDisclosure) -> bool:
@@ -146,11 +163,12 @@ def _made(
             placed = {"action": labels.ACTION_PLACED, **common, "parameters": {"ingredientIds": [_IMAGE]}}
             return [{"action": labels.ACTION_CREATED, **composite}, placed]
         case Task.UPSCALE:
-            return [opened, {"action": labels.ACTION_RESIZED, **common, "parameters": parameters}]
-        case Task.INPAINT:
-            return [opened, {"action": labels.ACTION_EDITED, **composite, "changes": [_change(request)]}]
+            resized = {"action": labels.ACTION_RESIZED, **common}
+            if names_model(request):
+                return [opened, {"action": labels.ACTION_EDITED, **composite}, resized]
+            return [opened, {**resized, **_inherited(request), "parameters": parameters}]
         case _:
-            return [opened, {"action": labels.ACTION_EDITED, **composite}]
+            return [opened, {"action": labels.ACTION_EDITED, **composite, **_changes(request)}]
 
 
 def _parameters(encoded: Encoded) -> dict[str, object]:
@@ -176,21 +194,35 @@ def _parameters(encoded: Encoded) -> dict[str, object]:
     return {**({"ingredientIds": went_in} if went_in else {}), **stated}
 
 
-def _change(request: GenerationRequest) -> dict[str, object]:
-    """Return the rectangle around everything that was painted."""
-    mask = next(each for each in request.inputs if each.role == _MASK)
-    left, top, right, bottom = _bounds(mask.pixels)
+def _inherited(request: GenerationRequest) -> dict[str, object]:
+    """Return what the picture itself says of how it was made, where that is by a model: no algorithm unsays it."""
+    said = [each.made_by_ai for each in request.inputs if each.made_by_ai is not None]
+    return {"digitalSourceType": said[0]} if said else {}
+
+
+def _changes(request: GenerationRequest) -> dict[str, object]:
+    """Return where the picture was changed: the rectangle around the mask, or every box; nothing where all of it was."""
+    boxes: tuple[Box, ...] = ()
+    if request.task is Task.INPAINT:
+        boxes = (_bounds(next(each for each in request.inputs if each.role == _MASK).pixels),)
+    elif request.task is Task.RESTORE:
+        boxes = read_boxes(str(request.parameters.get("boxes", "")))
+    says = "painted inside the mask" if request.task is Task.INPAINT else "restored inside the boxes"
+    return {"changes": [{"description": says, "region": [_region(each) for each in boxes]}]} if boxes else {}
+
+
+def _region(box: Box) -> dict[str, object]:
     shape = {
         "type": "rectangle",
         "unit": "pixel",
-        "origin": {"x": left, "y": top},
-        "width": right - left,
-        "height": bottom - top,
+        "origin": {"x": box.left, "y": box.top},
+        "width": box.right - box.left,
+        "height": box.bottom - box.top,
     }
-    return {"description": "painted inside the mask", "region": [{"type": "spatial", "shape": shape}]}
+    return {"type": "spatial", "shape": shape}
 
 
-def _bounds(mask: Pixels) -> tuple[int, int, int, int]:
+def _bounds(mask: Pixels) -> Box:
     painted = mask.mean(axis=2) >= _SELECTED
     rows, columns = (np.flatnonzero(painted.any(axis=axis)) for axis in (1, 0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return Box(left=int(columns[0]), top=int(rows[0]), right=int(columns[-1]) + 1, bottom=int(rows[-1]) + 1)

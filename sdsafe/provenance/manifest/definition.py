@@ -75,7 +75,7 @@ def _assertion(label: str, data: Mapping[str, object]) -> dict[str, object]:
 def _ai_disclosure(encoded: Encoded) -> dict[str, object]:
     execution = encoded.marked.cleared.generated.execution
     return {
-        "modelType": labels.TYPE_MODEL_PYTORCH if "torch" in execution.libraries else labels.TYPE_MODEL,
+        "modelType": next((kind for kind, _ in _formats(execution)), labels.TYPE_MODEL),
         "modelName": execution.model.repo,
         "modelIdentifier": _package_url(execution.model),
         "contentProfile": {"humanOversightLevel": "prompt_guided"},
@@ -117,9 +117,13 @@ def _adapters(encoded: Encoded) -> list[dict[str, object]]:
 
 
 def _model_types(execution: Execution) -> list[dict[str, str]]:
-    torch = execution.libraries.get("torch")
-    generator = {"type": labels.TYPE_GENERATOR}
-    return [generator] if torch is None else [generator, {"type": labels.TYPE_MODEL_PYTORCH, "version": torch}]
+    return [{"type": labels.TYPE_GENERATOR}, *({"type": kind, "version": of} for kind, of in _formats(execution))]
+
+
+def _formats(execution: Execution) -> list[tuple[str, str]]:
+    """Return what ran the model, as far as it is known, with its version."""
+    runners = (("torch", labels.TYPE_MODEL_PYTORCH), ("onnxruntime", labels.TYPE_MODEL_ONNX))
+    return [(kind, execution.libraries[name]) for name, kind in runners if name in execution.libraries]
 
 
 def _prompt(encoded: Encoded) -> tuple[list[object], dict[str, bytes]]:

@@ -5,6 +5,7 @@ Its value is canonical JSON in the sense of ``core.canonical``: no floats, so th
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sdsafe.core.disclosure import COMMITMENT_ALGORITHM, prompt_commitment
@@ -23,6 +24,8 @@ __all__ = ["FORMAT_VERSION", "generation_assertion", "scalar"]
 
 FORMAT_VERSION = 1
 """Raised when a key changes its meaning; new keys do not raise it."""
+
+_FIGURES, _PLAIN = frozenset({"boxes", "range"}), re.compile(r"[-0-9.,;]*")  # parameters that are written as texts
 
 
 def generation_assertion(encoded: Encoded) -> dict[str, object]:
@@ -113,7 +116,7 @@ def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
         seconds=scalar(request.seconds),
     )
     # A string parameter may be a text that some pipeline encodes: only its name is public unless the prompt is.
-    shown = {name: scalar(each) for name, each in request.parameters.items() if full or not isinstance(each, str)}
+    shown = {name: scalar(each) for name, each in request.parameters.items() if full or not _may_be_text(name, each)}
     withheld = sorted(set(request.parameters) - set(shown))
     asked["parameters"] = dict(sorted(shown.items()))
     if withheld:
@@ -121,6 +124,10 @@ def _asked(request: GenerationRequest, *, full: bool) -> dict[str, object]:
     if request.inputs:
         asked["inputs"] = [_input(each) for each in request.inputs]
     return asked
+
+
+def _may_be_text(name: str, value: Scalar) -> bool:
+    return isinstance(value, str) and not (name in _FIGURES and _PLAIN.fullmatch(value))
 
 
 def _fitted(execution: Execution) -> dict[str, object]:

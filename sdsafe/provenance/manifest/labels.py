@@ -24,6 +24,7 @@ __all__ = [
     "SPEC_VERSION",
     "TYPE_GENERATOR",
     "TYPE_MODEL",
+    "TYPE_MODEL_ONNX",
     "TYPE_MODEL_PYTORCH",
     "TYPE_PROMPT",
     "UNTRUSTED",
@@ -88,6 +89,9 @@ TYPE_PROMPT = "c2pa.types.generator.prompt"
 
 TYPE_MODEL = "c2pa.types.model"
 """18.28: a model whose format we do not know."""
+
+TYPE_MODEL_ONNX = "c2pa.types.model.onnx"
+"""18.21: a model that ran in onnxruntime; its version is that of onnxruntime."""
 
 TYPE_MODEL_PYTORCH = "c2pa.types.model.pytorch"
 """18.21: a model that ran in PyTorch; its version is that of torch."""

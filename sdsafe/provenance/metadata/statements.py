@@ -170,9 +170,13 @@ def _gaps(obligation: Obligation, found: Metadata, intended: Metadata) -> list[s
 
 
 def _source_type(request: GenerationRequest) -> DigitalSourceType:
-    """Return what IPTC calls it: from nothing, with a picture that went in, or that picture without a model."""
-    if request.task is Task.UPSCALE:
-        return DigitalSourceType.ENHANCED
+    """Return what IPTC calls it: from nothing, with a picture that went in, or that picture without a model.
+
+    A picture that a model made stays one, whatever a fixed algorithm does to it afterwards.
+    """
+    if not request.by_model:
+        said = next((each.made_by_ai for each in request.inputs if each.made_by_ai is not None), None)
+        return DigitalSourceType.ENHANCED if said is None else DigitalSourceType(said)
     if request.task in {Task.GENERATE, Task.AUDIO} and not request.inputs:
         return DigitalSourceType.TRAINED
     return DigitalSourceType.COMPOSITE_WITH_TRAINED

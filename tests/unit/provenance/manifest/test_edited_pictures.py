@@ -14,7 +14,7 @@ import pytest
 
 from sdsafe._internal import images
 from sdsafe.core.report import Evidence, ManifestState
-from sdsafe.core.request import InputImage, PromptDisclosure, Task
+from sdsafe.core.request import LANCZOS, InputImage, ModelRef, PromptDisclosure, Task
 from sdsafe.core.states import EncodedText
 from sdsafe.errors import ManifestError
 from sdsafe.provenance.manifest import _c2pa
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from sdsafe.protocols import Signer
 
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-TASKS = (Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.UPSCALE)
+TASKS = (Task.TRANSFORM, Task.VARY, Task.INPAINT, Task.OUTPAINT, Task.RESTORE, Task.UPSCALE)
+TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
 def given(role: str, data: bytes) -> InputImage:
@@ -51,7 +52,7 @@ def mask() -> bytes:
 
 @pytest.fixture
 def sign(make_encoded: Callable[..., Encoded], request_: GenerationRequest, signer: Signer) -> Callable[..., Asset]:
-    def make(task: Task, parent: bytes | None = None, **more: Any) -> Asset:
+    def make(task: Task, parent: bytes | None = None, asked: dict[str, Any] | None = None, **more: Any) -> Asset:
         inputs = (
             []
             if task is Task.GENERATE
@@ -62,13 +63,14 @@ def sign(make_encoded: Callable[..., Encoded], request_: GenerationRequest, sign
         fields: dict[str, Any] = {"task": task, "inputs": tuple(inputs)}
         if task is Task.UPSCALE:
             fields |= {
+                "model": ModelRef(repo=LANCZOS),
                 "prompt": "",
                 "negative_prompt": None,
                 "parameters": {"scale": 2},
                 "steps": None,
                 "guidance": None,
             }
-        encoded = make_encoded(request=replace(request_, **fields), **more)
+        encoded = make_encoded(request=replace(request_, **(fields | (asked or {}))), **more)
         definition = define(encoded, generator="sdsafe", version="0.1.0", when="2026-11-23T07:00:00Z", title="x.png")
         data, _ = _c2pa.sign(encoded.asset, definition, signer)
         return replace(encoded.asset, data=data)
@@ -107,6 +109,7 @@ def relations(active: dict[str, Any]) -> dict[str, str]:
         (Task.VARY, ["c2pa.opened", "c2pa.edited"], [None, COMPOSITE], "parentOf"),
         (Task.INPAINT, ["c2pa.opened", "c2pa.edited"], [None, COMPOSITE], "parentOf"),
         (Task.OUTPAINT, ["c2pa.created", "c2pa.placed"], [COMPOSITE, None], "componentOf"),
+        (Task.RESTORE, ["c2pa.opened", "c2pa.edited"], [None, COMPOSITE], "parentOf"),
         (Task.UPSCALE, ["c2pa.opened", "c2pa.resized.proportional"], [None, None], "parentOf"),
     ],
 )
@@ -146,6 +149,41 @@ def test_inpainting_says_where(sign: Callable[..., Asset]) -> None:
     (region,) = edited["changes"][0]["region"]
     shape = region["shape"]
     assert (shape["origin"], shape["width"], shape["height"]) == ({"x": 16.0, "y": 8.0}, 32.0, 12.0)
+
+
+def test_restoring_says_in_which_boxes(sign: Callable[..., Asset]) -> None:
+    boxes = {"strength": 0.5, "boxes": "4,8,16,24;30,0,10,12", "range": "-1..1"}
+    asset = sign(Task.RESTORE, asked={"parameters": boxes}, disclosure=PromptDisclosure.OMIT)
+    active = read(asset)["active"]
+    shapes = [each["shape"] for each in done(active)[1]["changes"][0]["region"]]
+    assert [(s["origin"], s["width"], s["height"]) for s in shapes] == [
+        ({"x": 4.0, "y": 8.0}, 16.0, 24.0),
+        ({"x": 30.0, "y": 0.0}, 10.0, 12.0),
+    ]
+    summary = ManifestProbe().examine(asset, Evidence()).summary
+    assert summary is not None
+    assert summary.generation["parameters"] == {**boxes, "strength": "0.5"}  # figures are no secret; texts are
+    whole = done(read(sign(Task.RESTORE, asked={"parameters": {"strength": 1.0}}))["active"])[1]
+    assert "changes" not in whole
+    words = sign(Task.RESTORE, asked={"parameters": {"range": "a face"}}, disclosure=PromptDisclosure.OMIT)
+    summary = ManifestProbe().examine(words, Evidence()).summary
+    assert summary is not None
+    assert (summary.generation["parameters"], summary.generation["parameters_withheld"]) == ({}, ["range"])
+
+
+def test_enlarging_with_a_model_is_an_edit(sign: Callable[..., Asset]) -> None:
+    model = ModelRef(repo="local:x4.onnx", digest="ab" * 32, revision="ab" * 32)
+    active = read(sign(Task.UPSCALE, asked={"model": model}))["active"]
+    taken = done(active)
+    assert [a["action"] for a in taken[:3]] == ["c2pa.opened", "c2pa.edited", "c2pa.resized.proportional"]
+    assert [a.get("digitalSourceType") for a in taken[:3]] == [None, COMPOSITE, None]
+    assert "c2pa.ai-disclosure" in labels_of(active)
+
+
+def test_what_a_model_made_stays_that_when_it_is_resized(sign: Callable[..., Asset]) -> None:
+    picture = replace(given("image", images.encode(sample_picture(1, height=64, width=64))), made_by_ai=TRAINED)
+    resized = done(read(sign(Task.UPSCALE, asked={"inputs": (picture,)}))["active"])[1]
+    assert (resized["action"], resized["digitalSourceType"]) == ("c2pa.resized.proportional", TRAINED)
 
 
 def test_no_model_no_disclosure_of_one(sign: Callable[..., Asset]) -> None:
@@ -190,7 +228,7 @@ def test_a_task_with_the_wrong_pictures_is_not_signed(
         (Task.TRANSFORM, ()),
         (Task.INPAINT, (picture,)),
         (Task.TRANSFORM, (replace(picture, role="control"),)),
-        (Task.RESTORE, (picture,)),
+        (Task.RESTORE, ()),
     ):
         encoded = make_encoded(request=replace(request_, task=task, inputs=inputs))
         with pytest.raises(ManifestError) as caught:
