@@ -273,6 +273,18 @@ def test_a_rule_about_what_a_plug_in_hears_waits_for_it(places: Places, tmp_path
     assert generator.made == 1
 
 
+@pytest.mark.parametrize("pack", ["eu-code-of-practice", "us-ca-sb942", "cn-aigc", "enterprise-strict", "getty"])
+def test_shipped_packs_that_do_not_speak_of_sounds_let_none_be_made(places: Places, pack: str) -> None:
+    loaded = load_policies(["baseline", pack])
+    generator = Waves()
+    request = replace(REQUEST, intended_use="commercial")
+    refused = _refused(
+        places, request, generator=generator, policy=PackPolicy(loaded), prompt_checks=(LexiconCheck(loaded),)
+    )
+    assert pack in {rule.policy for rule in refused.decision.fired}
+    assert generator.made == 0
+
+
 def test_a_sound_does_not_wait_for_people(places: Places) -> None:
     generator = Waves()
     from sdsafe import plugins
