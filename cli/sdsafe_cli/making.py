@@ -226,7 +226,7 @@ def make(  # noqa: PLR0913 - what differs between the commands
     )
     asked = ask(
         task, prompt, given, stated,
-        model=settings.model, size=size, inputs=inputs, parameters=parameters, further=further,
+        model=_own_model(task, settings.model), size=size, inputs=inputs, parameters=parameters, further=further,
     )  # fmt: skip
     request = replace(
         asked,
@@ -240,6 +240,13 @@ def make(  # noqa: PLR0913 - what differs between the commands
     _show(outcomes, targets, request, as_json=given["as_json"])
     if any(_is_refused(outcome) for outcome in outcomes):
         raise click.exceptions.Exit(Exit.REFUSED)
+
+
+def _own_model(task: Task, generating: str) -> str:
+    """Return the model of a request that names none: that of the settings is one that generates."""
+    from sdsafe.core.request import LANCZOS, Task
+
+    return LANCZOS if task in {Task.UPSCALE, Task.RESTORE} else generating
 
 
 def _media_type(output: Path, task: Task) -> str:

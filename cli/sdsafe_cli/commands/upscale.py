@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli.making import NO_MODEL, Choices, Output, input_argument, make, output_options, read_inputs
+from sdsafe_cli.making import Choices, input_argument, make, model_options, output_options, read_inputs
+from sdsafe_cli.networks import network_options, with_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,14 +17,26 @@ __all__ = ["command"]
 
 @click.command("upscale")
 @input_argument
+@click.argument("prompt", required=False)
 @click.option("--scale", type=click.IntRange(2, 8), help="How many times as wide and as high. Default 2.")
+@network_options
+@model_options
 @output_options
-def command(*, source: Path, scale: int | None, **given: Unpack[Output]) -> None:
+def command(
+    *,
+    source: Path,
+    prompt: str | None,
+    scale: int | None,
+    network: Path | None,
+    range_: str | None,
+    **given: Unpack[Choices],
+) -> None:
     """Enlarge the picture IN by interpolation (Lanczos); no model takes part, nothing is invented.
 
-    The result is checked, marked, signed and recorded like any other. Exit 3: policy refused.
+    With --network (an ONNX network for super-resolution) or --model (a diffusion upscaler, which may be told with
+    PROMPT what the picture shows) a model adds detail, and the manifest says so. Exit 3: policy refused.
     """
     from sdsafe.core.request import Task
 
-    without_model: Choices = {**NO_MODEL, **given, "model": "builtin:lanczos"}
-    make(Task.UPSCALE, "", without_model, inputs=read_inputs(source), parameters={"scale": scale})
+    parameters = {"scale": scale, "range": range_}
+    make(Task.UPSCALE, prompt, with_network(given, network), inputs=read_inputs(source), parameters=parameters)
