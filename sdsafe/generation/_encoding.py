@@ -1,7 +1,8 @@
 """What the text encoders of a pipe read of a prompt: the effective prompt.
 
 An encoder reads so many tokens and no more; what stands behind them was checked but does not reach the picture.
-Only encoders are answered for whose limit is known: CLIP's is its own, T5's is the call's ``max_sequence_length``.
+Only encoders are answered for whose limit is known: CLIP's is its own, T5's is the call's ``max_sequence_length``;
+pipelines of sounds go by what their tokenizers say.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ __all__ = ["encoded_texts"]
 
 _TOKENIZER = re.compile(r"tokenizer(_(?P<number>[23]))?")
 _SEQUENCE = "max_sequence_length"
+_OF_SOUNDS = {"StableAudioPipeline": 1 << 20, "AudioLDM2Pipeline": 1 << 20, "StableAudio3Pipeline": 256}
+"""Pipelines that read as many tokens as their tokenizers say, and at most so many."""
 
 
 def encoded_texts(pipe: Any, arguments: Mapping[str, Any]) -> tuple[EncodedText, ...]:
@@ -47,9 +50,11 @@ def _all(pipe: Any, arguments: Mapping[str, Any]) -> Iterator[EncodedText]:
 
 def _limit(pipe: Any, tokenizer: Any, arguments: Mapping[str, Any]) -> int | None:
     """Return how many tokens of a text are read, besides those that mark begin and end; None: not known."""
-    kind = type(tokenizer).__name__
+    kind, of_sounds = type(tokenizer).__name__, type(pipe).__name__ in _OF_SOUNDS
     most: object = None
-    if kind.startswith("CLIPTokenizer"):
+    if of_sounds:
+        most = min(tokenizer.model_max_length, _OF_SOUNDS[type(pipe).__name__])
+    elif kind.startswith("CLIPTokenizer"):
         most = tokenizer.model_max_length
     elif kind.startswith("T5Tokenizer"):
         parameter = inspect.signature(type(pipe).__call__).parameters.get(_SEQUENCE)

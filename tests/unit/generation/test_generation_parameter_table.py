@@ -85,6 +85,22 @@ def test_every_class_of_sound_and_video_is_refused_for_pictures_by_name() -> Non
             family_of(cls.__name__)
 
 
+def test_of_a_class_of_sound_nothing_is_taken_but_the_numbers_of_its_family() -> None:
+    """Embeddings, latents, callbacks, forms of output, other texts, sounds that go in: each by its name."""
+    from sdsafe.errors import RequestError
+    from sdsafe.generation.families import checked_value
+    from sdsafe.generation.sound_families import sound_family_of
+
+    tried = 0
+    for cls in MAPPINGS["text to sound"].values():
+        family = sound_family_of(cls.__name__)
+        for name in set(inspect.signature(cls.__call__).parameters) - family.numbers:
+            tried += 1
+            with pytest.raises(RequestError):
+                checked_value(name, 1, cls.__name__, family.numbers)
+    assert tried > 70
+
+
 def test_every_class_of_sound_has_a_family_that_knows_its_length_and_numbers() -> None:
     from sdsafe.generation.sound_families import SOUND_FAMILIES, sound_family_of
 

@@ -81,6 +81,18 @@ def test_stable_audio_follows_prompt_length_and_steps(
     assert bell.admitted.request.guidance == 7.0
 
 
+def test_what_is_read_of_a_long_prompt_is_said(generator: DiffusersGenerator, make: Make, stable_audio: str) -> None:
+    asked: dict[str, Any] = {**SOUND, "model": stable_audio, "seconds": 0.1}
+    (made,) = make(generator, **{**asked, "prompt": "abc" * 20})
+    (encoded,) = made.execution.encoded
+    assert (encoded.name, encoded.tokens, encoded.limit, encoded.cut) == ("prompt", 61, 31, True)
+    assert encoded.text == ("abc" * 20)[:30]  # the first token is the gap before a word
+    (same,) = make(generator, **{**asked, "prompt": ("abc" * 20)[:30] + "xyz" * 10})
+    assert _sound(same).sha256 == _sound(made).sha256
+    (short,) = make(generator, **{**asked, "prompt": "abc"})
+    assert not short.execution.encoded[0].cut
+
+
 def test_a_run_that_is_cancelled_gives_no_sound(generator: DiffusersGenerator, make: Make, stable_audio: str) -> None:
     class Watch:
         asked = 0
