@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import io
 import wave
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from sdsafe._internal import wav
 from sdsafe.core.findings import Finding, Severity, Stage
-from sdsafe.core.pixels import nothing
 from sdsafe.core.places import Places
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.request import GenerationRequest, PromptDisclosure, Task
-from sdsafe.core.sound import Sound
 from sdsafe.core.states import Asset, Generated, Recorded, Refused
 from sdsafe.errors import ConfigurationError, OutputRefusedError
 from sdsafe.gates.policy.check import LexiconCheck
@@ -24,51 +21,17 @@ from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
 from sdsafe.parts import UnsafeNoOutputCheck
 from sdsafe.provenance.manifest.probe import ManifestProbe
-from sdsafe.testing.fakes import FakeGenerator
 from sdsafe.testing.pipeline import fake_parts, fake_pipeline
-from sdsafe.testing.samples import sample_execution, sample_request
+from sdsafe.testing.sounds import FakeSoundGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from sdsafe.core.states import Admitted, Outcome
-    from sdsafe.protocols import Watch
+    from sdsafe.core.states import Outcome
 
 RATE = 8000
 REQUEST = GenerationRequest(prompt="rain on a tin roof", task=Task.AUDIO, seed=7, seconds=0.5)
-
-
-@dataclass
-class Waves(FakeGenerator):
-    """Makes a tone whose pitch comes from the seed; ``seconds`` and ``volume`` are the test's."""
-
-    volume: float = 0.5
-    missing: float = 0.0
-    made: int = 0
-
-    def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
-        standard = sample_request()
-        return replace(request, model=standard.model, steps=2, scheduler="fake", guidance=None)
-
-    def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
-        request = admitted.request
-        assert watch is None or not watch.cancelled()
-        for index, asset_id in enumerate(admitted.asset_ids):
-            self.made += 1
-            seed = (request.seed or 0) + index
-            time = np.arange(int((request.seconds or 1) * RATE * (1 - self.missing))) / RATE
-            tone = np.sin(2 * np.pi * (200 + 10 * seed) * time) * self.volume * 32767
-            yield Generated(
-                admitted=admitted,
-                index=index,
-                asset_id=asset_id,
-                seed=seed,
-                pixels=nothing(),
-                pixels_sha256="",
-                execution=sample_execution(request.model),
-                sound=Sound.of(np.stack([tone, tone], 1).clip(-32767, 32767).astype(np.int16), RATE),
-            )
 
 
 @pytest.fixture
@@ -77,7 +40,7 @@ def places(tmp_path: Path) -> Places:
 
 
 def _run(places: Places, request: GenerationRequest = REQUEST, **parts: Any) -> tuple[Outcome, ...]:
-    return fake_pipeline(places, **{"generator": Waves(), **parts}).run(request)
+    return fake_pipeline(places, **{"generator": FakeSoundGenerator(), **parts}).run(request)
 
 
 def _released(places: Places, request: GenerationRequest = REQUEST, **parts: Any) -> Recorded:
@@ -156,7 +119,7 @@ def test_a_changed_sample_is_found_out(places: Places) -> None:
 
 
 def test_record_and_ledger_know_it_and_no_soft_binding_leads_to_it(places: Places) -> None:
-    parts = fake_parts(places, generator=Waves())
+    parts = fake_parts(places, generator=FakeSoundGenerator())
     from sdsafe.pipeline import Pipeline
 
     (recorded,) = Pipeline(parts).run(REQUEST)
@@ -201,21 +164,24 @@ def test_the_prompt_is_shown_as_the_mode_says(places: Places, mode: PromptDisclo
 
 
 def test_the_prompt_gate_stands_before_sounds_too(places: Places) -> None:
-    generator = Waves()
+    generator = FakeSoundGenerator()
     refused = _refused(places, replace(REQUEST, prompt="sdsafe-canary-refuse-me"), generator=generator)
     assert refused.reason == "refused.prompt"
     assert generator.made == 0
 
 
-@pytest.mark.parametrize(("generator", "rule"), [(Waves(volume=0), "sound-silent"), (Waves(missing=0.6), "sound-cut")])
-def test_what_is_no_sound_does_not_leave(places: Places, generator: Waves, rule: str) -> None:
+@pytest.mark.parametrize(
+    ("generator", "rule"),
+    [(FakeSoundGenerator(volume=0), "sound-silent"), (FakeSoundGenerator(missing=0.6), "sound-cut")],
+)
+def test_what_is_no_sound_does_not_leave(places: Places, generator: FakeSoundGenerator, rule: str) -> None:
     refused = _refused(places, generator=generator)
     assert refused.reason == "refused.output"
     assert rule in refused.message
 
 
 def test_a_distorted_sound_leaves_and_says_so(places: Places) -> None:
-    said = _generation(_released(places, generator=Waves(volume=3)))
+    said = _generation(_released(places, generator=FakeSoundGenerator(volume=3)))
     assert "sound-distorted" in [each["rule"] for each in said["decisions"]["output"]["rules"]]
 
 
@@ -248,7 +214,7 @@ def test_an_obligation_that_only_a_picture_meets_refuses_before_anything_is_made
     rule = f"  - {{id: duty, stage: prompt, when: 'true', effect: transform, because: b, obligations: [{code}]}}\n"
     if "blur" not in code and "visible_label" not in code:
         rule = rule.replace("effect: transform", "effect: allow")
-    generator = Waves()
+    generator = FakeSoundGenerator()
     refused = _refused(places, generator=generator, **_house(tmp_path, rule))
     assert refused.reason == "refused.obligation"
     assert "met by pictures only" in refused.message
@@ -257,7 +223,7 @@ def test_an_obligation_that_only_a_picture_meets_refuses_before_anything_is_made
 
 def test_a_rule_that_needs_the_score_of_a_picture_lets_no_sound_out(places: Places, tmp_path: Path) -> None:
     rule = "  - {id: strict, stage: output, when: score.nudity >= 0.1, effect: deny, because: b}\n"
-    generator = Waves()
+    generator = FakeSoundGenerator()
     refused = _refused(places, generator=generator, **_house(tmp_path, rule))
     assert refused.reason == "refused.output"
     assert "no check measured nudity" in refused.message
@@ -267,7 +233,7 @@ def test_a_rule_that_needs_the_score_of_a_picture_lets_no_sound_out(places: Plac
 def test_a_rule_about_what_a_plug_in_hears_waits_for_it(places: Places, tmp_path: Path) -> None:
     rule = "  - {id: voices, stage: output, when: score.voice >= 0.5, effect: deny, because: b}\n"
     category = "categories: {voice: {stage: output, scored: true, description: a voice}}\n"
-    generator = Waves()
+    generator = FakeSoundGenerator()
     refused = _refused(places, generator=generator, **_house(tmp_path, f"{rule}{category}"))
     assert "no check measured voice" in refused.message
     assert generator.made == 1
@@ -276,7 +242,7 @@ def test_a_rule_about_what_a_plug_in_hears_waits_for_it(places: Places, tmp_path
 @pytest.mark.parametrize("pack", ["eu-code-of-practice", "us-ca-sb942", "cn-aigc", "enterprise-strict", "getty"])
 def test_shipped_packs_that_do_not_speak_of_sounds_let_none_be_made(places: Places, pack: str) -> None:
     loaded = load_policies(["baseline", pack])
-    generator = Waves()
+    generator = FakeSoundGenerator()
     request = replace(REQUEST, intended_use="commercial")
     refused = _refused(
         places, request, generator=generator, policy=PackPolicy(loaded), prompt_checks=(LexiconCheck(loaded),)
@@ -286,7 +252,7 @@ def test_shipped_packs_that_do_not_speak_of_sounds_let_none_be_made(places: Plac
 
 
 def test_a_sound_does_not_wait_for_people(places: Places) -> None:
-    generator = Waves()
+    generator = FakeSoundGenerator()
     from sdsafe import plugins
 
     queue = plugins.load("sdsafe.reviews", "queue", places)
@@ -296,7 +262,7 @@ def test_a_sound_does_not_wait_for_people(places: Places) -> None:
 
 
 def test_without_a_check_of_sounds_none_is_made(places: Places) -> None:
-    generator = Waves()
+    generator = FakeSoundGenerator()
     with pytest.raises(ConfigurationError, match="sound_checks"):
         _run(places, generator=generator, sound_checks=())
     assert generator.made == 0
@@ -345,7 +311,7 @@ def test_unchecked_sounds_say_so(places: Places) -> None:
 def test_a_failed_delivery_withdraws_a_sound(places: Places) -> None:
     from sdsafe.pipeline import Pipeline
 
-    parts = fake_parts(places, generator=Waves())
+    parts = fake_parts(places, generator=FakeSoundGenerator())
 
     def fail(_recorded: Recorded) -> None:
         raise OSError("no room")
@@ -358,10 +324,11 @@ def test_a_failed_delivery_withdraws_a_sound(places: Places) -> None:
 
 def test_what_the_hard_layer_refuses_is_erased(monkeypatch: pytest.MonkeyPatch) -> None:
     from sdsafe.gates.hard import gate
+    from sdsafe.gates.hard.composition import HardCategory
     from sdsafe.testing.samples import sample_admitted
 
-    monkeypatch.setattr(gate, "composed", lambda *_given, **_named: gate.HardCategory.UNREAD)
-    (generated,) = Waves().generate(sample_admitted(REQUEST))
+    monkeypatch.setattr(gate, "composed", lambda *_given, **_named: HardCategory.UNREAD)
+    (generated,) = FakeSoundGenerator().generate(sample_admitted(REQUEST))
     assert generated.sound is not None
     assert generated.sound.samples.any()
     with pytest.raises(OutputRefusedError):

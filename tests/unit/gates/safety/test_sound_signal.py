@@ -16,6 +16,7 @@ from sdsafe.gates.guard import run_output_check
 from sdsafe.gates.policy.categories import BUILTIN
 from sdsafe.gates.safety.sound_signal import CATEGORIES, SoundSignalCheck
 from sdsafe.testing.samples import sample_admitted, sample_generated, sample_request
+from sdsafe.testing.sounds import SoundCheckContract
 
 if TYPE_CHECKING:
     from sdsafe.core.states import Generated
@@ -39,6 +40,11 @@ def _scores(*channels: np.ndarray, asked: float | None = 1.0, rate: int = RATE) 
     scores = {str(each.category): each.score for each in result.findings}
     assert scores.keys() == CATEGORIES.keys()
     return {name.removeprefix("sound_"): score for name, score in scores.items() if score is not None}
+
+
+class TestContract(SoundCheckContract):
+    def make(self) -> SoundSignalCheck:
+        return SoundSignalCheck()
 
 
 def test_its_categories_are_those_that_rules_may_name() -> None:
