@@ -105,7 +105,7 @@ class Keeper:
         with self._alone(vetted.asset_id):
             self._require_new(vetted)
             if _c2pa.read(shown.asset).present:
-                raise SigningError("the file carries a manifest already", code="signer.document")
+                raise SigningError("the file carries a manifest already, or cannot be read", code="signer.document")
             self._bucket.take()
             data, store = _c2pa.sign(shown.asset, definition_of(shown), self._signer, stamper, beside=shown.beside)
             signed = replace(shown.asset, data=data, sidecar=store if shown.beside else None)
