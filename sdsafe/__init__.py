@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sdsafe.api import adopt as adopt
     from sdsafe.api import inspect as inspect
+    from sdsafe.api import open_keeper as open_keeper
     from sdsafe.api import open_pipeline as open_pipeline
     from sdsafe.api import open_validator as open_validator
     from sdsafe.api import read_asset as read_asset
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sdsafe.core.request import PromptDisclosure as PromptDisclosure
     from sdsafe.core.request import Size as Size
     from sdsafe.core.request import Task as Task
+    from sdsafe.core.statement import Statement as Statement
     from sdsafe.core.states import Asset as Asset
     from sdsafe.core.states import InReview as InReview
     from sdsafe.core.states import Outcome as Outcome
@@ -53,6 +55,7 @@ _HOME = {
     "sdsafe.api": (
         "adopt",
         "inspect",
+        "open_keeper",
         "open_pipeline",
         "open_validator",
         "read_asset",
@@ -65,6 +68,7 @@ _HOME = {
     "sdsafe.core.ids": ("AssetId",),
     "sdsafe.core.report": ("Report", "Verdict"),
     "sdsafe.core.request": ("AdapterRef", "GenerationRequest", "ModelRef", "PromptDisclosure", "Size", "Task"),
+    "sdsafe.core.statement": ("Statement",),
     "sdsafe.core.states": ("Asset", "InReview", "Outcome", "Recorded", "Refused"),
     "sdsafe.core.trust": ("Require", "TrustPolicy"),
     "sdsafe.errors": ("SdsafeError", "VerificationError"),

@@ -59,7 +59,8 @@ def admit(parts: Parts, judges: Judges, request: GenerationRequest) -> Admitted:
         require_permitted_request(resolved, checks, parts.incidents, shows_person=shows_person)
         decision = unite((decision, judges.inputs(resolved, looked)))
     ahead = judges.ahead(resolved, checks)
-    release.require_room(parts.watermarker, resolved.size)
+    if resolved.marked:
+        release.require_room(parts.watermarker, resolved.size)
     plan = judges.plan((decision, ahead), resolved, resolved.size, parts.disclosure, checks)
     return Admitted(
         request=resolved,

@@ -42,6 +42,7 @@ __all__ = [
     "inspect",
     "judging_packs",
     "open_generator",
+    "open_keeper",
     "open_pipeline",
     "open_policy",
     "open_prompt_checks",
@@ -111,6 +112,16 @@ def adopt(
     generator = DiffusersGenerator.adopting(pipe, ModelRef(repo=model) if isinstance(model, str) else model)
     _mark_noise(generator, chosen)
     return _assemble(chosen, unsafe, generator)
+
+
+def open_keeper(settings: Settings | None = None, *, unsafe: UnsafeNoOutputCheck | None = None) -> Pipeline:
+    """Return a pipeline that signs pictures which were made elsewhere (``Task.SIGN``), and makes none; needs no torch.
+
+    Args and errors are those of ``open_pipeline``.
+    """
+    from sdsafe.generation.keeping import Keeper
+
+    return _assemble(settings or Settings.load(), unsafe, Keeper())
 
 
 def _assemble(chosen: Settings, unsafe: UnsafeNoOutputCheck | None, generator: Generator | None = None) -> Pipeline:

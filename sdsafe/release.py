@@ -15,6 +15,7 @@ from sdsafe.core.digests import sha256_hex
 from sdsafe.core.findings import Stage
 from sdsafe.core.receipts import EntryKind, LedgerEntry
 from sdsafe.core.report import Evidence, ManifestState, ManifestSummary
+from sdsafe.core.request import Task
 from sdsafe.core.states import Refused
 from sdsafe.errors import ExportRefusedError, InputRefusedError, ManifestError, OutputRefusedError, RequestError
 from sdsafe.obligations.discharging import discharge
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sdsafe.provenance.metadata.model import Metadata
 
 __all__ = [
+    "as_it_was",
     "asking_people",
     "discharged",
     "encode",
@@ -77,6 +79,12 @@ def require_format(request: GenerationRequest) -> None:
     Raises:
         RequestError: ``request.format``.
     """
+    if request.task is not Task.SIGN and (request.statement is not None or not request.marked):
+        raise RequestError(
+            "what is made here is marked, and said to be made here",
+            code="request.format",
+            hint="Only a picture that was made elsewhere is signed without a mark, or with somebody's word.",
+        )
     if request.is_sound:
         return
     lossy = images.ENCODABLE - images.LOSSLESS
@@ -138,6 +146,19 @@ def public_file(encoded: Encoded, licences: LicenceGate) -> Encoded:
     cleared = encoded.marked.cleared
     shown = replace(cleared, generated=public(cleared.generated, licences))
     return replace(encoded, marked=replace(encoded.marked, cleared=shown))
+
+
+def as_it_was(marked: Marked) -> bytes | None:
+    """Return the file of a picture that is signed without a mark, as it was but for its manifest store.
+
+    None: nothing stays as it was, because of a mark, another format, metadata, or what policy changes in the picture.
+    """
+    cleared = marked.cleared
+    request = cleared.generated.admitted.request
+    if marked.watermark is not None or cleared.actions or cleared.plan.labels or cleared.plan.writes_metadata:
+        return None
+    (picture,) = request.inputs
+    return container.without_store(picture.data) if picture.media_type == request.media_type else None
 
 
 def encode(marked: Marked, media_type: str, house: House, licences: LicenceGate) -> bytes:

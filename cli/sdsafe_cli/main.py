@@ -31,6 +31,7 @@ _TABLE: Mapping[str, _Entry] = {
     "upscale": _Entry("upscale", "Enlarge a picture, with or without a model."),
     "restore": _Entry("restore", "Restore a picture, or boxes of it, with an ONNX network."),
     "audio": _Entry("audio", "Make checked, signed sounds, from a prompt where the model takes one."),
+    "sign": _Entry("sign", "Check, mark, sign and record a picture that was made elsewhere."),
     "verify": _Entry("verify", "Prove where a picture comes from; exit 0 only if it is shown."),
     "inspect": _Entry("inspect", "Report everything a picture carries, without judging."),
     "conformance": _Entry("conformance", "Hold a manifest against the rubric of the C2PA conformance program."),

@@ -206,7 +206,8 @@ def make(  # noqa: PLR0913 - what differs between the commands
         parameters: Those that are None were not given.
         further: Fields of the request that single commands have.
     """
-    from sdsafe.api import open_pipeline
+    from sdsafe import api
+    from sdsafe.core.request import Task
     from sdsafe.gates.registry.use import DeclaredUse
     from sdsafe.pipeline import UnsafeNoOutputCheck
 
@@ -235,7 +236,8 @@ def make(  # noqa: PLR0913 - what differs between the commands
         quality=given["quality"],
         sidecar=given["sidecar"],
     )
-    pipeline = open_pipeline(settings, unsafe=UnsafeNoOutputCheck() if given["unsafe_unchecked"] else None)
+    opened = api.open_keeper if task is Task.SIGN else api.open_pipeline
+    pipeline = opened(settings, unsafe=UnsafeNoOutputCheck() if given["unsafe_unchecked"] else None)
     outcomes = list(_run(pipeline, request, targets, force=given["force"]))
     _show(outcomes, targets, request, as_json=given["as_json"])
     if any(_is_refused(outcome) for outcome in outcomes):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sdsafe.core.statement import Statement
 from sdsafe.errors import RequestError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADAPTER_PICTURES",
+    "AS_IS",
     "LANCZOS",
     "TEXT_FIELDS",
     "AdapterRef",
@@ -45,6 +47,10 @@ LANCZOS = "builtin:lanczos"
 """Stands where a model's name stands when a picture is enlarged by interpolation: there are no weights."""
 
 
+AS_IS = "builtin:as-is"
+"""Stands where a model's name stands when a picture that was made elsewhere is signed."""
+
+
 class Task(StrEnum):
     """What is being made out of what."""
 
@@ -56,6 +62,7 @@ class Task(StrEnum):
     UPSCALE = "upscale"
     RESTORE = "restore"
     AUDIO = "audio"
+    SIGN = "sign"
 
 
 class PromptDisclosure(StrEnum):
@@ -190,6 +197,10 @@ class GenerationRequest:
     """1 to 100, of formats that lose something; None: 95."""
     sidecar: bool = False
     """Whether the manifest store goes beside the file instead of into it."""
+    statement: Statement | None = None
+    """What is said of a picture that was made elsewhere; of a task that makes one, nothing."""
+    marked: bool = True
+    """Whether the id is written into the pixels; only what is signed as it is may do without."""
     intended_use: str | None = None
     """``private``, ``internal``, ``commercial`` or ``marketplace:<id>``; None is *not declared*."""
     attestations: tuple[str, ...] = ()
@@ -209,7 +220,7 @@ class GenerationRequest:
     @property
     def by_model(self) -> bool:
         """Say whether a model takes part; of a request that is resolved."""
-        return self.model.repo != LANCZOS
+        return self.model.repo not in {LANCZOS, AS_IS}
 
     def texts(self) -> tuple[tuple[str, str], ...]:
         """Return ``(field name, text)`` for every text field that was given, in a fixed order."""
@@ -237,7 +248,7 @@ def require_plain(request: object) -> None:
 
 
 _PLAIN = (str, int, bool, float, type(None), Task)
-_RECORDS = (ModelRef, AdapterRef, FileDigest, Size)
+_RECORDS = (ModelRef, AdapterRef, FileDigest, Size, Statement)
 
 
 def _require_plain(name: str, value: object) -> None:

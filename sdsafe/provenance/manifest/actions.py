@@ -10,6 +10,7 @@
 | upscale | opened, resized; where no model takes part | ``parentOf`` |
 | upscale with a model | opened, edited (composite), resized | ``parentOf`` |
 
+What was made elsewhere and is signed as it is was opened, and converted where its format is another one.
 What is resized alone stays what it was: where the picture says that a model made it, so does the action.
 
 Pictures that adapters read (control, reference) are ``inputTo``, as the adapters are.
@@ -52,6 +53,7 @@ TASKS = frozenset(
         Task.UPSCALE,
         Task.RESTORE,
         Task.AUDIO,
+        Task.SIGN,
     }
 )
 """Tasks whose actions are known."""
@@ -159,6 +161,9 @@ def _made(
         case Task.GENERATE | Task.AUDIO:
             source = {"digitalSourceType": labels.SOURCE_TRAINED, "parameters": parameters}
             return [{"action": labels.ACTION_CREATED, **common, **source}]
+        case Task.SIGN:
+            kept = request.inputs[0].media_type == request.media_type
+            return [opened, *([] if kept else [{"action": labels.ACTION_CONVERTED, **common}])]
         case Task.OUTPAINT:
             placed = {"action": labels.ACTION_PLACED, **common, "parameters": {"ingredientIds": [_IMAGE]}}
             return [{"action": labels.ACTION_CREATED, **composite}, placed]

@@ -25,7 +25,7 @@ from sdsafe.provenance.manifest.generation import generation_assertion
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdsafe.core.request import AdapterRef, ModelRef
+    from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef
     from sdsafe.core.states import Encoded, Execution
 
 __all__ = ["define"]
@@ -62,14 +62,32 @@ def define(encoded: Encoded, *, generator: str, version: str, when: str, title: 
             _assertion(labels.ACTIONS, {"allActionsIncluded": True, "actions": actions(encoded, agent, when)}),
             *([_assertion(labels.AI_DISCLOSURE, _ai_disclosure(encoded))] if by_model else []),
             {**_assertion(labels.GENERATION, generation_assertion(encoded)), "kind": "Json"},
+            *_statement(request),
         ],
     }
     return ManifestDefinition(document=document, resources=MappingProxyType(resources), ingredients=pictures(request))
 
 
+_SOURCE = "Iptc4xmpExt:DigitalSourceType"
+_CONTEXT = {
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+}
+
+
 def _assertion(label: str, data: Mapping[str, object]) -> dict[str, object]:
     """Wrap an assertion that is ours: without ``created`` it would count as gathered from elsewhere."""
     return {"label": label, "created": True, "data": data}
+
+
+def _statement(request: GenerationRequest) -> list[dict[str, object]]:
+    """Return what was said of a picture that was made elsewhere; it is not created here, so that it counts as gathered."""
+    said = request.statement
+    if said is None or not said.says_something:
+        return []
+    stated = {"dc:title": said.title, "dc:creator": list(said.creators), _SOURCE: said.source_uri}
+    data = {"@context": _CONTEXT, **{name: value for name, value in stated.items() if value}}
+    return [{"label": labels.CAWG_METADATA, "kind": "Json", "data": data}]
 
 
 def _ai_disclosure(encoded: Encoded) -> dict[str, object]:

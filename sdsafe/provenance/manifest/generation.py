@@ -89,7 +89,9 @@ def _content(generated: Generated) -> dict[str, object]:
 
 def _watermark(marked: Marked) -> dict[str, object]:
     if marked.watermark is None:
-        return {"not_applied": "no audio watermark was applied: nothing here marks sounds"}
+        why = "nothing here marks sounds" if marked.cleared.generated.sound is not None else "that was asked for"
+        what = "no audio watermark" if marked.cleared.generated.sound is not None else "no watermark"
+        return {"not_applied": f"{what} was applied: {why}"}
     return {"alg": marked.watermark.alg, "version": marked.watermark_version}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "ACTIONS",
+    "ACTION_CONVERTED",
     "ACTION_CREATED",
     "ACTION_EDITED",
     "ACTION_OPENED",
@@ -14,6 +15,7 @@ __all__ = [
     "ACTION_RESIZED",
     "ACTION_WATERMARKED",
     "AI_DISCLOSURE",
+    "CAWG_METADATA",
     "GENERATION",
     "HARD_BINDING_MISMATCHES",
     "INGREDIENT",
@@ -33,6 +35,9 @@ __all__ = [
 SPEC_VERSION = "2.4.0"
 """``claim_generator_info.specVersion``; the conformance program 0.2 demands it."""
 
+CAWG_METADATA = "cawg.metadata"
+"""CAWG metadata 1.1: statements in JSON-LD; here those of somebody else, hence gathered."""
+
 ACTIONS = "c2pa.actions.v2"
 """Section 18.15: what was done to the asset."""
 
@@ -47,6 +52,9 @@ GENERATION = "org.sdsafe.generation"
 
 PARAMETER_PREFIX = "org.sdsafe."
 """Parameters of an action that C2PA does not define must contain a dot (18.15.4)."""
+
+ACTION_CONVERTED = "c2pa.converted"
+"""18.15.2: another file format."""
 
 ACTION_CREATED = "c2pa.created"
 """18.15.2: made from nothing; needs a digital source type."""

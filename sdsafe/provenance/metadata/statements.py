@@ -84,8 +84,8 @@ def declare(
     full = admitted.opening.mode is PromptDisclosure.FULL
     return Metadata(
         digital_source_type=_source_type(request),
-        ai_system=plain(" + ".join((model.repo, *(each.repo for each in request.adapters)))),
-        ai_system_version=_plain(model.revision or model.digest),
+        ai_system=_system(request, model),
+        ai_system_version=None if request.task is Task.SIGN else _plain(model.revision or model.digest),
         prompt=plain(_prompt(request)) if full else None,
         prompt_writer=_plain(publisher.prompt_writer) if full else None,
         creators=tuple(map(plain, publisher.creators)),
@@ -169,17 +169,27 @@ def _gaps(obligation: Obligation, found: Metadata, intended: Metadata) -> list[s
     return [name for name, ok in stated.items() if not ok]
 
 
-def _source_type(request: GenerationRequest) -> DigitalSourceType:
+def _source_type(request: GenerationRequest) -> DigitalSourceType | None:
     """Return what IPTC calls it: from nothing, with a picture that went in, or that picture without a model.
 
     A picture that a model made stays one, whatever a fixed algorithm does to it afterwards.
     """
     if not request.by_model:
         said = next((each.made_by_ai for each in request.inputs if each.made_by_ai is not None), None)
+        if request.task is Task.SIGN:
+            word = None if request.statement is None else request.statement.source_uri
+            return next((each for each in DigitalSourceType if each.value == (said or word)), None)
         return DigitalSourceType.ENHANCED if said is None else DigitalSourceType(said)
     if request.task in {Task.GENERATE, Task.AUDIO} and not request.inputs:
         return DigitalSourceType.TRAINED
     return DigitalSourceType.COMPOSITE_WITH_TRAINED
+
+
+def _system(request: GenerationRequest, model: ModelRef) -> str | None:
+    """Return what made it, with everything that was fitted onto it; nobody here knows what made a file of elsewhere."""
+    if request.task is Task.SIGN:
+        return None
+    return plain(" + ".join((model.repo, *(each.repo for each in request.adapters))))
 
 
 def _prompt(request: GenerationRequest) -> str:

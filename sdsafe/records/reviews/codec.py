@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sdsafe._internal import images
-from sdsafe.core import decisions, findings, ids, placement, plans, request, reviews, states
+from sdsafe.core import decisions, findings, ids, placement, plans, request, reviews, statement, states
 from sdsafe.errors import RepositoryError
 
 __all__ = ["decode", "encode"]
@@ -27,7 +27,7 @@ _FORMAT = 1
 _CLASSES: Mapping[str, type] = MappingProxyType(
     {
         kind.__name__: kind
-        for module in (decisions, findings, ids, placement, plans, request, reviews, states)
+        for module in (decisions, findings, ids, placement, plans, request, reviews, statement, states)
         for kind in vars(module).values()
         if isinstance(kind, type)
         and kind.__module__ == module.__name__
