@@ -171,7 +171,7 @@ class DiffusersGenerator:
         seed, name = request.seed, request.scheduler
         if seed is None or name is None:
             raise RequestError("the request is not resolved: seed or scheduler is open")
-        canvas = lay_out(request, located.defaults.multiple)
+        canvas = lay_out(request, located.defaults.multiple, located.defaults.times)
         with self.__turns.turn(lambda: _stop(watch)):  # two threads would hash the same files twice
             source = self.__find(located, canvas.size)
             adapters = tuple(self.__adapters.identify(each) for each in request.adapters)

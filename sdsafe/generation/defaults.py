@@ -7,6 +7,7 @@ configurations of the denoiser and the autoencoder. Keys of ``sdsafe.json``, all
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -48,6 +49,8 @@ class Defaults:
     own_scheduler: str
     """Class name of the scheduler that came with the model."""
     license: str | None = None
+    times: int = 1
+    """How many times as wide and as high the picture of an upscaler comes out."""
     sound: SoundLimits | None = None
     """Of a model that makes sounds; its ``size`` is 0x0."""
 
@@ -93,15 +96,33 @@ def defaults_of(
     family = family_of(components.pipeline)
     factor = _autoencoder_factor(vae)
     own = components.loaded.get("scheduler", ("", ""))[1]
+    times, multiple = 1, factor * family.patch
+    if ways_of(components, None) == (Kind.UPSCALING,):
+        times, multiple = _upscaling(components.pipeline, factor, unet)
     return Defaults(
         size=said.get("size") or _trained_size(unet, factor) or family.size,
-        multiple=said.get("multiple") or factor * family.patch,
+        multiple=said.get("multiple") or multiple,
+        times=times,
         steps=said.get("steps") or family.steps,
         guidance=said.get("guidance", family.guidance),
         scheduler=said.get("scheduler") or name_of(own),
         own_scheduler=own,
         license=said.get("license"),
     )
+
+
+def _upscaling(pipeline: str, factor: int, unet: object) -> tuple[int, int]:
+    """Return how many times an upscaler enlarges, and of what the sides of a picture have to be multiples.
+
+    One kind denoises at the size of the picture itself, and its autoencoder enlarges; the other denoises latents of
+    twice the size. Either halves what it denoises at every level of its U-Net but one, and either scales a picture
+    first whose sides are no multiples of its autoencoder's factor.
+    """
+    blocks = unet.get("block_out_channels") if isinstance(unet, dict) else None
+    halved = 2 ** (len(blocks) - 1) if isinstance(blocks, list) and blocks else _FACTOR
+    if "Latent" in pipeline:
+        return 2, factor * max(1, halved // 2)
+    return factor, math.lcm(factor, halved)
 
 
 def _of_sounds(folder: Path, components: Components) -> Defaults:

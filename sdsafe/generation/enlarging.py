@@ -82,13 +82,24 @@ def refuse_idle(request: GenerationRequest, who: str) -> None:
         )
 
 
-def require_room(resolved: GenerationRequest) -> Size:
+def require_room(resolved: GenerationRequest, times: int = 1) -> Size:
     """Return the size of the result.
+
+    Args:
+        resolved: Its size is filled in.
+        times: How many times as large a model makes the picture, whatever the scale that was asked for.
 
     Raises:
         RequestError: ``request.size``: it would be too large.
     """
     size = resolved.size
+    (picture,) = (each.pixels for each in resolved.inputs)
+    if size is not None and picture.shape[0] * picture.shape[1] * times * times > _MAX_PIXELS:
+        raise RequestError(
+            f"the model makes it {times} times as wide and as high: more than {_MAX_PIXELS:,} pixels",
+            code="request.size",
+            hint="Use a smaller picture.",
+        )
     if size is None or size.width * size.height > _MAX_PIXELS:
         raise RequestError(
             f"the result would measure {size}, the limit is {_MAX_PIXELS:,} pixels",

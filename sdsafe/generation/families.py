@@ -173,6 +173,7 @@ _EXACT: Mapping[str, Parameter] = {
     "negative_aesthetic_score": _number(float, 0, 10),
     "cfg_normalize": _number(bool),
     "image_guidance_scale": _number(float, 0, 100),
+    "noise_level": _number(int, 0, 1000),  # of upscalers: how much of what the picture shows they may redraw
     # Of classes that make sounds; which family takes which, ``sound_families`` says.
     **{name: _field("seconds") for name in ("audio_end_in_s", "audio_length_in_s", "duration", "audio_duration_s")},
     **{name: _field("count") for name in ("num_waveforms_per_prompt", "batch_size")},
@@ -204,6 +205,8 @@ _OF_TASK: Mapping[Task, frozenset[str]] = {
 _WITH_PICTURES = frozenset(
     {"strength", "aesthetic_score", "negative_aesthetic_score", "cfg_normalize", "image_guidance_scale"}
 )
+
+_WITH_UPSCALING = frozenset({"noise_level"})
 
 _WITH_SOUND = frozenset({"logsnr_min", "logsnr_max", "silence_padding_duration", "max_new_tokens"})
 
@@ -326,6 +329,26 @@ FAMILIES: tuple[Family, ...] = (
         patch=2,
     ),
     Family(
+        name="latent-upscaler",
+        classes=("StableDiffusionLatentUpscale*",),
+        texts=("prompt", "negative_prompt"),
+        numbers=frozenset(),
+        lacks=_STRENGTH,
+        size=_LARGE,
+        steps=20,
+        guidance=1.0,
+    ),
+    Family(
+        name="upscaler",
+        classes=("StableDiffusionUpscale*",),
+        texts=("prompt", "negative_prompt"),
+        numbers=frozenset({"eta", "clip_skip", "noise_level"}),
+        lacks=_STRENGTH,
+        size=_LARGE,
+        steps=50,
+        guidance=9.0,
+    ),
+    Family(
         name="stable-diffusion",
         classes=("StableDiffusion*",),
         texts=("prompt", "negative_prompt"),
@@ -429,7 +452,6 @@ _REFUSED: tuple[tuple[str, str], ...] = (
     ("StableCascade*", _CONNECTED),
     ("*ControlNet*", _NEEDS_IMAGE),
     ("*ControlPipeline", _NEEDS_IMAGE),
-    ("*Upscale*", _NEEDS_IMAGE),
     ("QwenImageLayered*", _LAYERED),
 )
 
@@ -495,7 +517,7 @@ def _allowed(pipeline: str, accepted: Collection[str] | None, task: Task) -> fro
 
 def _numbers(family: Family, pipeline: str) -> frozenset[str]:
     numeric = frozenset(name for name, parameter in _EXACT.items() if parameter.role is Role.NUMERIC)
-    allowed = numeric - _WITH_PICTURES - _WITH_SOUND if family.numbers is None else family.numbers
+    allowed = numeric - _WITH_PICTURES - _WITH_SOUND - _WITH_UPSCALING if family.numbers is None else family.numbers
     if "PAG" in pipeline:
         allowed |= {"pag_scale", "pag_adaptive_scale"}
     return allowed - {family.guidance_parameter}

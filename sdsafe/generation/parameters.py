@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sdsafe.core.request import Size, Task
 from sdsafe.errors import RequestError
 from sdsafe.generation.adapters import check_adapters
+from sdsafe.generation.enlarging import require_room
 from sdsafe.generation.families import check_parameters, family_of, is_ours, lacks
 from sdsafe.generation.schedulers import choose
 from sdsafe.generation.tasks import resolve_pictures
@@ -60,9 +61,13 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
     if request.seconds is not None:
         raise RequestError("a picture has no seconds", code="request.parameter", hint="Leave them out.")
     check_adapters(request)
+    if request.task is Task.UPSCALE and request.adapters:
+        raise RequestError("an upscaler takes no adapters", code="request.adapter", hint="Leave them out.")
     _check_texts(request, family)
     require_way(request.task, located.ways, located.pipeline)
     request = resolve_pictures(request, lacks(located.pipeline))
+    if request.task is Task.UPSCALE:
+        require_room(request, located.defaults.times)
     # A picture that goes in is padded to what the model needs; a picture from text alone has no edges to repeat.
     multiple = defaults.multiple if request.task is Task.GENERATE else 1
     size = _checked_size(request.size or defaults.size, multiple)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,7 @@ _SHAPES: Mapping[Task, _Shape] = MappingProxyType(
         Task.OUTPAINT: _Shape(
             Kind.INPAINTING, defaults={"strength": 1.0, "paste_back": True, **dict.fromkeys(PADS, 0)}
         ),
-        Task.UPSCALE: _Shape(Kind.NONE, defaults={"scale": 2}),
+        Task.UPSCALE: _Shape(Kind.UPSCALING, defaults={"scale": 2}),
         Task.RESTORE: _Shape(Kind.NONE, defaults={"strength": 1.0}),
         Task.AUDIO: _Shape(Kind.SOUND, ()),
     }
@@ -128,7 +128,7 @@ class Canvas:
 
     kind: Kind
     size: Size
-    """Of the pictures below; multiples of the model's factor."""
+    """Of what the model makes; of the pictures below, where it does not make them larger."""
     result: Size
     """Of the finished picture."""
     image: Pixels | None = None
@@ -140,12 +140,17 @@ class Canvas:
     """What a ControlNet reads, of ``size``."""
     reference: Pixels | None = None
     """What an IP-adapter reads, of any size."""
+    enlarged: Size | None = None
+    """Of what an upscaler makes of the picture without its padding; it is brought from there to the result."""
 
     def finish(self, made: Pixels) -> Pixels:
         """Cut what the model made to the size of the result, and put back what it was not asked to change.
 
         What is put back is exact outside the mask; just inside its edge, paint and picture fade into each other.
         """
+        if self.enlarged is not None:
+            whole = np.ascontiguousarray(made[: self.enlarged.height, : self.enlarged.width])
+            return images.resize(whole, self.result.width, self.result.height)
         cut = made[: self.result.height, : self.result.width]
         if self.kept is None or self.mask is None:
             return np.ascontiguousarray(cut)
@@ -160,18 +165,19 @@ def paste(made: Pixels, kept: Pixels, mask: Mask) -> Pixels:
     return Canvas(kind=Kind.NONE, size=size, result=size, mask=mask, kept=kept).finish(made)
 
 
-def lay_out(request: GenerationRequest, multiple: int) -> Canvas:
+def lay_out(request: GenerationRequest, multiple: int, times: int = 1) -> Canvas:
     """Return the pictures of a resolved request as a model takes them.
 
     Args:
         request: As ``resolve_pictures`` returned it.
         multiple: Sides are multiples of this.
+        times: How many times as large the model makes a picture that it enlarges.
     """
     size = request.size
     if size is None:
         raise RequestError("the request is not resolved: size is open", code="request.size")
     kind = kind_of(request.task)
-    steering: dict[str, Pixels] = {
+    steering: dict[str, Any] = {
         role: each.pixels for each in request.inputs if (role := each.role) in {CONTROL, REFERENCE}
     }
     if CONTROL in steering:
@@ -179,6 +185,10 @@ def lay_out(request: GenerationRequest, multiple: int) -> Canvas:
     if kind is Kind.TEXT:
         return Canvas(kind=kind, size=size, result=size, **steering)
     pixels = _picture(request, IMAGE).pixels
+    if kind is Kind.UPSCALING:
+        image = _padded(pixels, multiple)
+        made, enlarged = _times(_size(image), times), _times(_size(pixels), times)
+        return Canvas(kind=kind, size=made, result=size, image=image, enlarged=enlarged)
     if kind is Kind.IMAGE:
         image = _padded(images.resize(pixels, size.width, size.height), multiple)
         return Canvas(kind=kind, size=_size(image), result=size, image=image, **steering)
@@ -306,6 +316,10 @@ def _picture(request: GenerationRequest, role: str) -> InputImage:
 def _selected(mask: InputImage) -> npt.NDArray[np.bool_]:
     selected: npt.NDArray[np.bool_] = mask.pixels.mean(axis=2) >= _SELECTED
     return selected
+
+
+def _times(size: Size, times: int) -> Size:
+    return Size(width=size.width * times, height=size.height * times)
 
 
 def _size_of(image: InputImage) -> Size:

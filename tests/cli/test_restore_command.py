@@ -118,6 +118,8 @@ def test_a_network_enlarges(sdsafe: Sdsafe, tmp_path: Path) -> None:
         (("restore", "in.png", "--network", "darker.onnx"), 3, "no licence of the base local:darker.onnx"),
         (("upscale", "in.png", "--network", "darker.onnx", *PRIVATE), 2, "does not enlarge"),
         (("upscale", "in.png", "--network", "x4.onnx", "--model", "a/b"), 2, "exclude each other"),
+        (("upscale", "in.png", "--model", "builtin:scenes"), 2, "does not enlarge"),
+        (("upscale", "in.png", "--model", "builtin:tiny"), 2, "not upscaling"),
         (("upscale", "in.png", "a boat"), 2, "no use for prompt"),
     ],
 )

@@ -146,7 +146,7 @@ class TestEnlargingWithoutAModel:
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
     """Inverts what it is shown."""
-    shape = [1, 3, "h", "w"]
+    shape: list[str | int | None] = [1, 3, "h", "w"]
     graph = helper.make_graph(
         [helper.make_node("Sub", ["one", "x"], ["y"])],
         "g",

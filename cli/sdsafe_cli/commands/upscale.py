@@ -38,5 +38,7 @@ def command(
     """
     from sdsafe.core.request import Task
 
+    if given["model"] == "builtin:scenes":  # a request that names it says nothing, and Lanczos would enlarge
+        raise click.BadParameter("builtin:scenes does not enlarge; leave it out", param_hint="--model")
     parameters = {"scale": scale, "range": range_}
     make(Task.UPSCALE, prompt, with_network(given, network), inputs=read_inputs(source), parameters=parameters)
