@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import c2pa
+import encypher_c2pa
 import numpy as np
 import pytest
 
 from sdsafe._internal import images
+from sdsafe.core.places import Places
 from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Size, Task
+from sdsafe.core.states import Asset, Recorded, Refused
 from sdsafe.errors import CancelledError, RequestError
 from sdsafe.generation.tasks import Canvas, Kind
+from sdsafe.inputs import as_input
+from sdsafe.testing.pipeline import fake_pipeline
 from sdsafe.testing.samples import sample_picture
 
 if TYPE_CHECKING:
@@ -227,3 +235,43 @@ def test_padding_is_cut_off_before_the_picture_is_scaled() -> None:
     assert finished.shape == (12, 20, 3)
     assert (finished == 200).all()
     assert np.array_equal(finished, images.resize(picture[:20, :28].copy(), 20, 12))
+
+
+def test_the_whole_way(tmp_path: Path, generator: DiffusersGenerator, four_times: str) -> None:
+    """Gates, mark, manifest: an edit with a model, told what the picture shows, and then a change of size."""
+    pipeline = fake_pipeline(Places(state=tmp_path / "state", cache=tmp_path / "cache"), generator=generator)
+    image = as_input(
+        Asset(data=images.encode(sample_picture(3, height=128, width=136)), media_type="image/png"), "image"
+    )
+    asked = GenerationRequest(
+        prompt="a red house", task=Task.UPSCALE, model=ModelRef(repo=four_times), inputs=(image,), steps=2, seed=7,
+        intended_use="private",
+    )  # fmt: skip
+    (outcome,) = pipeline.run(asked)
+    assert isinstance(outcome, Recorded), outcome
+    context = c2pa.Context.from_dict({"trust": {"trust_config": "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.4"}})
+    with c2pa.Reader("image/png", io.BytesIO(outcome.asset.data), context=context) as reader:
+        report = json.loads(reader.json())
+        assert reader.get_validation_state() == "Valid"
+    assert encypher_c2pa.verify(outcome.asset.data, "image/png", no_default_trust=True, telemetry=False)[
+        "validation_state"
+    ] == "Valid"  # fmt: skip
+    active = report["manifests"][report["active_manifest"]]
+    (actions,) = [a["data"]["actions"] for a in active["assertions"] if a["label"].startswith("c2pa.actions")]
+    assert [each["action"] for each in actions] == [
+        "c2pa.opened",
+        "c2pa.edited",
+        "c2pa.resized.proportional",
+        "c2pa.watermarked.unbound",
+    ]
+    assert actions[1]["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+    assert {each["title"]: each["relationship"] for each in active["ingredients"]} == {
+        "input picture": "parentOf",
+        "local:tiny-x4": "inputTo",
+        "prompt": "inputTo",
+    }
+    (refused,) = pipeline.run(replace(asked, prompt="a calm sea, sdsafe-canary-refuse-me"))
+    assert isinstance(refused, Refused)
+    assert refused.stage.value == "prompt"
+    (unlicensed,) = pipeline.run(replace(asked, intended_use="commercial"))
+    assert isinstance(unlicensed, Refused)
