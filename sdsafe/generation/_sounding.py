@@ -95,7 +95,8 @@ def sounder(
             try:
                 with translated("run", quiet=True):
                     encoded = encoded_texts(pipe, arguments)  # tokenizers, too, serve one thread at a time
-                    rate = int(getattr(pipe, family.rate[0]).config[family.rate[1]])
+                    component, key = family.rate
+                    rate = int(getattr(getattr(pipe, component).config, key))  # of transformers no mapping
                     given = {**arguments, **_fixed(pipe, step)}
                     output = pipe(**given, generator=torch.Generator("cpu").manual_seed(seed))
             finally:
