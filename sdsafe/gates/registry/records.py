@@ -27,7 +27,7 @@ class Record(Strict):
 
     id: Name
     name: Line
-    kind: Literal["base", "merge", "lora", "controlnet", "adapter", "upscaler"]
+    kind: Literal["base", "merge", "lora", "controlnet", "adapter", "upscaler", "restorer"]
     repos: tuple[
         Annotated[str, Field(pattern=r"^(builtin:[a-z0-9-]+|local:[^/*]+|[\w.-]+/[\w.-]*[\w.-]\*?)$")], ...
     ] = ()
