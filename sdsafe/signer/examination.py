@@ -17,6 +17,7 @@ from sdsafe.core.decisions import Effect
 from sdsafe.core.digests import sha256_hex
 from sdsafe.core.findings import CheckStatus, Stage
 from sdsafe.core.ids import AssetId
+from sdsafe.core.request import Task
 from sdsafe.errors import SigningError
 from sdsafe.provenance.manifest import labels
 from sdsafe.provenance.manifest.dossier import subject_of_inputs
@@ -67,10 +68,10 @@ def examine(shown: Dossier, floor: Floor, at: datetime) -> Vetted:
     (6) Every check of the floor is among them.
 
     Raises:
-        SigningError: ``signer.document``, ``.no-decision``, ``.refused``, ``.policy``, ``.receipt``, ``.check``,
-            ``.no-check`` or ``.stale``.
+        SigningError: ``signer.document``, ``.no-decision``, ``.elsewhere``, ``.refused``, ``.policy``, ``.receipt``,
+            ``.check``, ``.no-check`` or ``.stale``.
     """
-    assertion = _generation(shown)
+    assertion = _generation(shown, floor)
     effect = _effect(assertion)
     policies = _policies(assertion, floor)
     _require_receipts(assertion, shown.receipts)
@@ -86,7 +87,7 @@ def examine(shown: Dossier, floor: Floor, at: datetime) -> Vetted:
     )
 
 
-def _generation(shown: Dossier) -> Mapping[str, object]:
+def _generation(shown: Dossier, floor: Floor) -> Mapping[str, object]:
     """Steps 1 and 2."""
     document = shown.document
     if not set(document) <= _DOCUMENT or document.get("format") != shown.asset.media_type:
@@ -95,17 +96,30 @@ def _generation(shown: Dossier) -> Mapping[str, object]:
     if agents != ["sdsafe"]:
         _refuse("document", "the manifest does not name sdsafe, and sdsafe alone, as its claim generator")
     assertions = list(_objects(document.get("assertions")))
-    names = [each.get("label") for each in assertions]
-    if len(set(map(str, names))) != len(names) or not set(map(str, names)) <= _ASSERTIONS:
+    value = _decision_record(assertions)
+    if value.get("task") == Task.SIGN.value and not floor.elsewhere:
+        hint = "Start it with --elsewhere, or sign this file with another key."
+        _refuse("elsewhere", "this signer signs only what was made here", hint)
+    names = [str(each.get("label")) for each in assertions if not (floor.elsewhere and _is_word_of_others(each))]
+    if len(set(names)) != len(names) or not set(names) <= _ASSERTIONS:
         _refuse("document", "the manifest would hold assertions that this signer does not know")
-    ours = [each for each in assertions if each.get("label") == labels.GENERATION and each.get("created") is True]
-    value = ours[0].get("data") if ours else None
-    if not isinstance(value, Mapping) or value.get("version") != FORMAT_VERSION:
-        _refuse("no-decision", "there is no decision record: the manifest has no assertion org.sdsafe.generation")
     for action in _actions(assertions):
         if action.get("digitalSourceType", labels.SOURCE_TRAINED) not in _SOURCES:
             _refuse("document", "the manifest would say that no model made this")
     return value
+
+
+def _decision_record(assertions: list[Mapping[str, object]]) -> Mapping[str, object]:
+    ours = [each for each in assertions if each.get("label") == labels.GENERATION and each.get("created") is True]
+    value = ours[0].get("data") if ours else None
+    if not isinstance(value, Mapping) or value.get("version") != FORMAT_VERSION:
+        _refuse("no-decision", "there is no decision record: the manifest has no assertion org.sdsafe.generation")
+    return value
+
+
+def _is_word_of_others(assertion: Mapping[str, object]) -> bool:
+    """Say whether this is what people state of a picture: not created, so that it counts as gathered."""
+    return assertion.get("label") == labels.CAWG_METADATA and "created" not in assertion
 
 
 def _actions(assertions: list[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
@@ -182,7 +196,7 @@ def _subjects(assertion: Mapping[str, object], receipts: tuple[CheckReceipt, ...
     inputs = [str(each.get("sha256")) for each in _objects(assertion.get("inputs", []))]
     texts = next((each.subject for each in receipts if each.stage is Stage.PROMPT), "")
     prompt = _object(assertion.get("prompt"))
-    if prompt.get("disclosure") == "commit":
+    if prompt.get("disclosure") in {"commit", "encrypted"}:
         texts = str(prompt.get("commitment"))
     return {Stage.PROMPT: texts, Stage.INPUT: subject_of_inputs(inputs), Stage.OUTPUT: str(made)}
 

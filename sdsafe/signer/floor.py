@@ -36,6 +36,8 @@ class Floor:
     sound_checks: tuple[str, ...] = ()
     """Of sounds, in place of ``output_checks``; none: no sound is signed."""
     max_age_s: int = MAX_AGE_S
+    elsewhere: bool = False
+    """Sign pictures that were made elsewhere, too, with what people say of them as gathered assertions."""
 
     def __post_init__(self) -> None:
         """Refuse a floor through which anything would fall."""
@@ -48,7 +50,9 @@ class Floor:
                 )
 
 
-def floor_of(settings: Settings, packs: tuple[str, ...] = (), max_age_s: int = MAX_AGE_S) -> Floor:
+def floor_of(
+    settings: Settings, packs: tuple[str, ...] = (), max_age_s: int = MAX_AGE_S, *, elsewhere: bool = False
+) -> Floor:
     """Return the floor of the signer's own settings: their packs with ``packs``, and their checks.
 
     Raises:
@@ -65,6 +69,7 @@ def floor_of(settings: Settings, packs: tuple[str, ...] = (), max_age_s: int = M
         output_checks=_names(settings, settings.output_checks),
         sound_checks=_names(settings, settings.sound_checks),
         max_age_s=max_age_s,
+        elsewhere=elsewhere,
     )
 
 

@@ -32,6 +32,7 @@ def open_keeper(  # noqa: PLR0913 - one argument per flag
     packs: tuple[str, ...] = (),
     per_minute: int = PER_MINUTE,
     max_age_s: int = MAX_AGE_S,
+    elsewhere: bool = False,
 ) -> Keeper:
     """Return a keeper that has its key.
 
@@ -42,6 +43,7 @@ def open_keeper(  # noqa: PLR0913 - one argument per flag
         packs: Further packs of the floor.
         per_minute: Signatures at most.
         max_age_s: How old receipts may be.
+        elsewhere: Sign pictures that were made elsewhere, too.
 
     Raises:
         ConfigurationError: The floor is empty, or the key would itself be in another process.
@@ -59,7 +61,8 @@ def open_keeper(  # noqa: PLR0913 - one argument per flag
         raise ConfigurationError(
             "this plug-in writes manifests itself; the signer needs a plain key", code="signer.key"
         )
-    return Keeper(signer, floor_of(settings, packs, max_age_s), log_in(folder), per_minute)
+    floor = floor_of(settings, packs, max_age_s, elsewhere=elsewhere)
+    return Keeper(signer, floor, log_in(folder), per_minute)
 
 
 def log_in(folder: Path) -> SqliteLedger:

@@ -49,6 +49,7 @@ def _per_minute(_context: click.Context, _parameter: click.Parameter, value: str
     "--max-age", type=click.IntRange(1, 24 * 365), default=24, show_default=True, help="Hours that receipts may be old."
 )
 @click.option("--allow-user", multiple=True, metavar="NAME", help="Another user who may ask. Default: your own only.")
+@click.option("--elsewhere", is_flag=True, help="Sign pictures that were made elsewhere, too (`sdsafe sign`).")
 @_state_option
 def serve(  # noqa: PLR0913 - one argument per flag
     *,
@@ -58,6 +59,7 @@ def serve(  # noqa: PLR0913 - one argument per flag
     rate: int,
     max_age: int,
     allow_user: tuple[str, ...],
+    elsewhere: bool,
     state: Path | None,
 ) -> None:
     """Sign for others until told to stop (SIGTERM, Ctrl-C).
@@ -74,7 +76,13 @@ def serve(  # noqa: PLR0913 - one argument per flag
     hardened = peers.harden()
     with peers.alone(folder):
         keeper = open_keeper(
-            settings, key or settings.signer, folder, packs=packs, per_minute=rate, max_age_s=max_age * 3600
+            settings,
+            key or settings.signer,
+            folder,
+            packs=packs,
+            per_minute=rate,
+            max_age_s=max_age * 3600,
+            elsewhere=elsewhere,
         )
         with peers.listening(path, shared=bool(allow_user)) as listener:
             stop = _until_told()

@@ -94,7 +94,7 @@ class SocketSigner:
         raise SigningError(
             "this signer signs nothing without a decision record and check receipts",
             code="signer.no-decision",
-            hint="Pictures of `sdsafe generate` and its kin have them; sign anything else with another key.",
+            hint="What `sdsafe generate` and its kin make has them; sign anything else with another key.",
         )
 
     def sign_shown(self, dossier: Dossier, stamper: TimeStamper | None, /) -> tuple[bytes, bytes]:

@@ -111,6 +111,19 @@ def test_it_never_says_that_a_camera_made_it(shown: Dossier) -> None:
     assert refused(without) == "signer.document"
 
 
+def test_the_word_of_others_counts_only_as_such_and_where_that_is_wanted(shown: Dossier) -> None:
+    word = {"label": "cawg.metadata", "kind": "Json", "data": {"dc:title": "A house"}}
+
+    def saying(**more: object) -> Dossier:
+        return changed(shown, lambda d, _: d["assertions"].append({**word, **more}))
+
+    assert refused(saying()) == "signer.document"
+    assert examine(saying(), fake_floor(elsewhere=True), now()).effect == "allow"
+    assert refused(saying(created=True), elsewhere=True) == "signer.document"
+    assert refused(saying(created=False), elsewhere=True) == "signer.document"
+    assert refused(changed(shown, lambda _, a: a.update(task="sign"))) == "signer.elsewhere"
+
+
 @pytest.mark.parametrize("index", [0, -1])
 @pytest.mark.parametrize(
     ("code", "other"),

@@ -14,10 +14,12 @@ from sdsafe._internal.clock import now, rfc3339
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.request import GenerationRequest, PromptDisclosure, Size, Task
 from sdsafe.core.reviews import Opinion
+from sdsafe.core.statement import Statement
 from sdsafe.core.states import Asset, InReview, Recorded
 from sdsafe.errors import SigningError
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
+from sdsafe.generation.keeping import Keeper as AsItIs
 from sdsafe.inputs import as_input
 from sdsafe.parts import UnsafeNoOutputCheck
 from sdsafe.pipeline import Pipeline
@@ -168,3 +170,14 @@ def test_an_answer_that_was_lost_can_be_asked_for_again(
         monkeypatch.undo()
         pipeline.resume(waiting.ticket)
         assert signer.status()["signatures"] == 2
+
+
+def test_what_was_made_elsewhere_where_the_signer_is_told_to(places: Places, parts: Parts, run_folder: Path) -> None:
+    theirs = Asset(data=images.encode(sample_picture(4)), media_type="image/png", name="mine.png")
+    said = Statement(source_type="digitalCapture", title="A house", creators=("Ada",))
+    request = GenerationRequest(prompt="", task=Task.SIGN, inputs=(as_input(theirs, "image"),), statement=said)
+    parts = replace(parts, generator=AsItIs())
+    with serving_apart(run_folder / "s", fake_keeper(places)) as path:
+        assert code_of(replace(parts, signer=SocketSigner(path)), request) == "signer.elsewhere"
+    with serving_apart(run_folder / "s", fake_keeper(places, elsewhere=True)) as path:
+        released(replace(parts, signer=SocketSigner(path)), request)
