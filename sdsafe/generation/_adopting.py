@@ -25,6 +25,8 @@ from sdsafe.generation.ways import ways_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sdsafe.generation.tasks import Kind
+
 __all__ = ["DEFAULT", "Adopted"]
 
 DEFAULT = ModelRef(repo="builtin:scenes")
@@ -75,6 +77,11 @@ class Adopted:
         self._modules = modules
         self._state = _state(modules)
         self.engine = Engine(_remade(pipe), self.device, None, way=self._located.ways[0])
+
+    @property
+    def ways(self) -> tuple[Kind, ...]:
+        """What it can be used for."""
+        return self._located.ways
 
     def locate(self, ref: ModelRef) -> Located:
         """Return this model, whether a request names it or says nothing.

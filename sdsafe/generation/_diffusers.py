@@ -17,6 +17,7 @@ from sdsafe._internal.turns import Turns
 from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.pixels import nothing
 from sdsafe.core.placement import Offload, Placement
+from sdsafe.core.request import LANCZOS
 from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
 from sdsafe.generation import enlarging, marking, networks, parameters, sounds
@@ -143,7 +144,7 @@ class DiffusersGenerator:
 
     def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
         """Fill in what the caller left open and validate; see ``Generator.resolve``."""
-        if enlarging.is_meant(request):
+        if enlarging.is_meant(request) and not self.__enlarges(request):
             return enlarging.resolve(request)
         if networks.is_meant(request):
             return self.__networks.resolve(request)
@@ -153,6 +154,11 @@ class DiffusersGenerator:
         if self.__adopted is not None:
             _require_no_adapters(request)
         return replace(request, adapters=tuple(self.__adapters.locate(each) for each in request.adapters))
+
+    def __enlarges(self, request: GenerationRequest) -> bool:
+        """Say whether a pipe was taken over that enlarges: then a request that names no model means it."""
+        adopted = self.__adopted
+        return adopted is not None and request.model.repo != LANCZOS and Kind.UPSCALING in adopted.ways
 
     def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
         """Yield one ``Generated`` per asset id; see ``Generator.generate``."""

@@ -119,7 +119,7 @@ def _upscaling(pipeline: str, factor: int, unet: object) -> tuple[int, int]:
     first whose sides are no multiples of its autoencoder's factor.
     """
     blocks = unet.get("block_out_channels") if isinstance(unet, dict) else None
-    halved = 2 ** (len(blocks) - 1) if isinstance(blocks, list) and blocks else _FACTOR
+    halved = 2 ** (len(blocks) - 1) if isinstance(blocks, list | tuple) and blocks else _FACTOR
     if "Latent" in pipeline:
         return 2, factor * max(1, halved // 2)
     return factor, math.lcm(factor, halved)

@@ -288,6 +288,8 @@ class Family:
     """Latent pixels per token side: sizes are multiples of the autoencoder's factor times this."""
     negative_needs: str | None = None
     """The parameter that must exceed 1 for ``negative_prompt`` to do anything."""
+    own_scheduler: bool = False
+    """Whether the pipeline runs with the scheduler that came with the model, and with no other."""
     half: str = "float16"
     """Name of the half-precision type it was published in."""
 
@@ -337,6 +339,7 @@ FAMILIES: tuple[Family, ...] = (
         size=_LARGE,
         steps=20,
         guidance=1.0,
+        own_scheduler=True,
     ),
     Family(
         name="upscaler",

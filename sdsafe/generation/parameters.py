@@ -76,6 +76,12 @@ def resolve(request: GenerationRequest, located: Located) -> GenerationRequest:
     _check_strength(further.get("strength"), steps)
     name = request.scheduler or defaults.scheduler
     choose(name, defaults.own_scheduler)
+    if family.own_scheduler and name != defaults.scheduler:
+        raise RequestError(
+            f"models of the family {family.name} run with their own scheduler, {defaults.scheduler}, only",
+            code="request.scheduler",
+            hint="Leave the scheduler out.",
+        )
     count = checked_whole("count", request.count, 1, MAX_COUNT)
     if request.seed is not None:
         checked_whole("seed", request.seed, 0, MAX_SEED - count + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import c2pa
@@ -17,6 +18,8 @@ from sdsafe.core.places import Places
 from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Size, Task
 from sdsafe.core.states import Asset, Recorded, Refused
 from sdsafe.errors import CancelledError, RequestError
+from sdsafe.generation._diffusers import DiffusersGenerator
+from sdsafe.generation.families import classify
 from sdsafe.generation.tasks import Canvas, Kind
 from sdsafe.inputs import as_input
 from sdsafe.testing.pipeline import fake_pipeline
@@ -24,11 +27,9 @@ from sdsafe.testing.samples import sample_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from sdsafe.core.request import InputImage
     from sdsafe.core.states import Admitted, Generated
-    from sdsafe.generation._diffusers import DiffusersGenerator
 
     Run = Callable[..., list[Generated]]
 
@@ -225,6 +226,44 @@ def test_it_can_be_stopped(run: Run, model: str) -> None:
     with pytest.raises(CancelledError):
         run(model, watch=watch, steps=4)
     assert watch.steps == 1
+
+
+@BOTH
+def test_every_parameter_of_the_classes_is_classified(model: str) -> None:
+    import inspect
+
+    from sdsafe.generation._libraries import diffusers
+
+    index = json.loads((Path(model) / "model_index.json").read_text())
+    call = getattr(diffusers, index["_class_name"]).__call__
+    unknown = [name for name in inspect.signature(call).parameters if name != "self" and classify(name) is None]
+    assert unknown == []
+
+
+@BOTH
+def test_one_that_was_taken_over_enlarges_where_no_model_is_named(
+    model: str, run: Run, picture: Any, admit: Callable[..., Admitted]
+) -> None:
+    from sdsafe.generation._libraries import diffusers
+
+    index = json.loads((Path(model) / "model_index.json").read_text())
+    pipe = getattr(diffusers, index["_class_name"]).from_pretrained(model)
+    adopted = DiffusersGenerator.adopting(pipe, ModelRef(repo="example/upscaler", license="apache-2.0"))
+    asked = GenerationRequest(prompt="", seed=7, steps=2, task=Task.UPSCALE, inputs=(picture("image", PIXELS),))
+    (own,) = run(model)  # first: it sets the number of threads
+    resolved = adopted.resolve(asked)
+    assert resolved.model.repo == "example/upscaler"
+    (made,) = adopted.generate(admit(resolved))
+    assert np.array_equal(made.pixels, own.pixels)
+    plain = adopted.resolve(replace(asked, steps=None, model=ModelRef(repo="builtin:lanczos")))
+    assert plain.model.repo == "builtin:lanczos"
+
+
+def test_one_kind_takes_other_schedulers_and_the_other_does_not(run: Run, four_times: str, twice: str) -> None:
+    assert run(four_times, scheduler="euler")[0].execution.scheduler == "EulerDiscreteScheduler"
+    assert run(twice, scheduler="euler")[0].execution.scheduler == "EulerDiscreteScheduler"
+    with pytest.raises(RequestError, match="their own scheduler, euler, only"):
+        run(twice, scheduler="ddim")
 
 
 def test_padding_is_cut_off_before_the_picture_is_scaled() -> None:
