@@ -54,7 +54,9 @@ class Case(Strict):
     found: tuple[str, ...] = ()
     """At the stage ``input``: categories that the manifest of the picture gives, such as ``input_use_not_allowed``."""
     stage: Literal["prompt", "input", "output", "export"] | None = None
-    task: Literal["generate", "transform", "vary", "inpaint", "outpaint", "upscale", "restore", "audio"] = "generate"
+    task: Literal["generate", "transform", "vary", "inpaint", "outpaint", "upscale", "restore", "audio", "sign"] = (
+        "generate"
+    )
     model: str | None = None
     adapters: tuple[str, ...] = ()
     use: _Use | None = None
