@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         PromptCheck,
         TimeStamper,
     )
+    from sdsafe.provenance.manifest.envelope import Recipient
 
 __all__ = [
     "SIDECAR",
@@ -161,6 +162,7 @@ def _assemble(chosen: Settings, unsafe: UnsafeNoOutputCheck | None, generator: G
             reviews=_plugin("reviews", chosen.reviews, chosen) if chosen.reviews else None,
             incidents=Incidents(chosen.places),
             disclosure=chosen.prompt_disclosure,
+            recipient=_recipient(chosen),
             house=House(
                 organisation=chosen.organisation,
                 intended_use=chosen.intended_use,
@@ -169,6 +171,27 @@ def _assemble(chosen: Settings, unsafe: UnsafeNoOutputCheck | None, generator: G
             ),
         )
     )
+
+
+def _recipient(settings: Settings) -> Recipient | None:
+    """Return whom prompts are sealed for, if anybody.
+
+    Raises:
+        ConfigurationError: ``disclosure.key``: it is no public key that something can be sealed for.
+    """
+    from sdsafe.provenance.manifest.envelope import read_recipient
+
+    path = settings.disclosure_recipient
+    if path is None:
+        return None
+    try:
+        return read_recipient(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: the auditor's key cannot be read: {type(error).__name__}",
+            code="disclosure.key",
+            hint="`disclosure_recipient` names a PEM file with an X25519 or RSA public key.",
+        ) from error
 
 
 def _stamper(settings: Settings) -> TimeStamper | None:

@@ -23,6 +23,7 @@ from sdsafe.protocols import Demanding
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.provenance.manifest.dossier import dossier
+from sdsafe.provenance.manifest.envelope import with_sealed_prompt
 from sdsafe.recovery import settle, withdraw
 
 if TYPE_CHECKING:
@@ -127,9 +128,10 @@ def sign(parts: Parts, encoded: Encoded) -> Signed:
         SigningError: The signer did not sign.
         ManifestError: The signed file does not read back as valid.
         ObligationError: It does not show what policy demands.
+        ConfigurationError: The prompt is to be sealed, and there is nobody to seal it for.
     """
     cleared = encoded.marked.cleared
-    shown = release.public_file(encoded, parts.licences)
+    shown = with_sealed_prompt(release.public_file(encoded, parts.licences), parts.recipient)
     definition = define(shown, generator="sdsafe", version=version("sdsafe"), when=rfc3339(), title=encoded.asset.name)
     beside = cleared.generated.admitted.request.sidecar
     data, store = _manifest(parts, shown, definition, beside=beside)

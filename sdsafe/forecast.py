@@ -83,7 +83,11 @@ def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
     asked, resolved = _resolved(replace(request, intended_use=request.intended_use or settings.intended_use), settings)
     house = House(organisation=settings.organisation, label_font=settings.label_font)
     policies = judging_packs(settings)
-    can = Abilities(reviewed=bool(settings.reviews), stamped=bool(settings.timestamp_authorities))
+    can = Abilities(
+        reviewed=bool(settings.reviews),
+        stamped=bool(settings.timestamp_authorities),
+        sealed=settings.disclosure_recipient is not None,
+    )
     judges = Judges(open_policy(settings, policies), _gate(), house, can)
     try:
         shows_person = judges.shows_person(asked)

@@ -53,6 +53,8 @@ class Abilities:
     """Pictures can wait for a person: then *review* is no refusal."""
     stamped: bool = False
     """Time-stamp authorities are asked."""
+    sealed: bool = False
+    """There is an auditor to seal prompts for."""
 
 
 class Judges:
@@ -163,6 +165,7 @@ class Judges:
             label_font=self._house.label_font,
             reviewed=self._can.reviewed and not request.is_sound,
             stamped=self._can.stamped,
+            sealed=self._can.sealed,
             sound=request.is_sound,
         )
         return make_plan(unite(decisions), means, checks)

@@ -1,7 +1,8 @@
 """Opening a commitment: the document with which a prompt that a manifest commits to is shown to one auditor.
 
 The manifest holds a salted digest of the prompt. Whoever has the private record can write a document with salt and
-texts; whoever has the document and the signed file can repeat the digest, with any tool.
+texts; whoever has the document and the signed file can repeat the digest, with any tool. Where the prompt was sealed
+for an auditor, the auditor's key writes the same document, and no record is needed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sdsafe.core.report import ManifestSummary
+    from sdsafe.provenance.manifest.envelope import Opener
     from sdsafe.records.repository.record import PrivateRecord
 
-__all__ = ["SCHEMA", "check", "opened"]
+__all__ = ["SCHEMA", "check", "opened", "unsealed"]
 
 SCHEMA = "sdsafe.disclosure/1"
+
+_LEAST_SALT = 16
 
 
 def opened(summary: ManifestSummary, record: PrivateRecord) -> dict[str, object]:
@@ -39,14 +43,45 @@ def opened(summary: ManifestSummary, record: PrivateRecord) -> dict[str, object]
             code="disclosure.mismatch",
             hint="The record belongs to another release of the same asset, or was changed.",
         )
+    return _document(summary, stated, record.salt, record.texts)
+
+
+def unsealed(summary: ManifestSummary, opener: Opener) -> dict[str, object]:
+    """Return the document that opens the commitment of a manifest whose prompt was sealed for the opener's key.
+
+    Raises:
+        ConfigurationError: ``disclosure.none``; ``disclosure.not-sealed``: nothing is sealed in this manifest;
+            ``disclosure.mismatch``: what was sealed is not what the manifest commits to; or what ``unseal`` raises.
+    """
+    from sdsafe.provenance.manifest.envelope import unseal
+
+    stated, prompt = _committed(summary), summary.generation.get("prompt")
+    envelope = prompt.get("envelope") if isinstance(prompt, dict) else None
+    if not isinstance(envelope, dict) or summary.asset_id is None:
+        raise ConfigurationError(
+            "the prompt of this file was not sealed for anybody",
+            code="disclosure.not-sealed",
+            hint="Only files made with --prompt-disclosure encrypted open with a key; ask for an opened document.",
+        )
+    texts, salt = unseal(envelope, opener, asset_id=summary.asset_id, commitment=stated)
+    if len(salt) < _LEAST_SALT or not hmac.compare_digest(commitment(texts, salt), stated):
+        raise ConfigurationError(
+            "what was sealed is not what the manifest commits to",
+            code="disclosure.mismatch",
+            hint="Whoever made the file sealed other words than it commits to: hold that against them.",
+        )
+    return _document(summary, stated, salt, texts)
+
+
+def _document(summary: ManifestSummary, stated: str, salt: bytes, texts: Mapping[str, str]) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "asset_id": summary.asset_id,
         "manifest": summary.label,
         "algorithm": COMMITMENT_ALGORITHM,
         "commitment": stated,
-        "salt": record.salt.hex(),
-        "texts": dict(record.texts),
+        "salt": salt.hex(),
+        "texts": dict(texts),
     }
 
 
@@ -83,7 +118,7 @@ def _committed(summary: ManifestSummary) -> str:
         raise ConfigurationError(
             "the manifest commits to no prompt",
             code="disclosure.none",
-            hint="Only files made with --prompt-disclosure commit can be opened; full ones show it, omit says nothing.",
+            hint="Only files made with commit or encrypted can be opened; full ones show it, omit says nothing.",
         )
     return stated
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sdsafe.core.house import House
 from sdsafe.core.request import PromptDisclosure
 from sdsafe.errors import ConfigurationError
+from sdsafe.provenance.manifest.envelope import no_recipient
 
 if TYPE_CHECKING:
     from sdsafe.gates.hard.incidents import Incidents
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         TimeStamper,
         Watermarker,
     )
+    from sdsafe.provenance.manifest.envelope import Recipient
 
 __all__ = ["Parts", "UnsafeNoOutputCheck"]
 
@@ -58,6 +60,8 @@ class Parts:
     incidents: Incidents | None = None
     """Where refusals of the hard layer are noted; it refuses without, too."""
     disclosure: PromptDisclosure = PromptDisclosure.FULL
+    recipient: Recipient | None = None
+    """Whom prompts are sealed for, where they are encrypted."""
     house: House = field(default_factory=House)
 
     @property
@@ -90,3 +94,5 @@ class Parts:
         if empty:
             msg = f"nothing is configured for {', '.join(empty)}: an empty list is not a pass"
             raise ConfigurationError(msg, hint="Name at least one in the settings.")
+        if self.disclosure is PromptDisclosure.ENCRYPTED and self.recipient is None:
+            raise no_recipient()

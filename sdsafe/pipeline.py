@@ -38,7 +38,12 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts; warn when output checks are switched off."""
         self.__parts = parts
-        can = Abilities(checked=parts.checked, reviewed=parts.reviews is not None, stamped=parts.stamper is not None)
+        can = Abilities(
+            checked=parts.checked,
+            reviewed=parts.reviews is not None,
+            stamped=parts.stamper is not None,
+            sealed=parts.recipient is not None,
+        )
         self.__judges = Judges(parts.policy, parts.licences, parts.house, can)
         if not parts.checked:
             _log.warning("output checks are switched off; every manifest will say so")

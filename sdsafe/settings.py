@@ -63,6 +63,8 @@ class Settings:
     reviews: str = "queue"
     """Where pictures wait for a person; an empty string: nowhere, then *review* refuses."""
     prompt_disclosure: PromptDisclosure = PromptDisclosure.FULL
+    disclosure_recipient: Path | None = None
+    """PEM file of an auditor's public key (X25519 or RSA), for prompts that are ``encrypted``."""
     label_font: Path | None = None
     """TrueType or OpenType font of visible labels; needed for scripts that the built-in one lacks."""
     timestamp_authorities: tuple[str, ...] = ()
@@ -151,6 +153,7 @@ _VARIABLES = {
     "SDSAFE_DTYPE": "dtype",
     "SDSAFE_VRAM_BUDGET": "vram_budget",
     "SDSAFE_PROMPT_DISCLOSURE": "prompt_disclosure",
+    "SDSAFE_DISCLOSURE_RECIPIENT": "disclosure_recipient",
     "SDSAFE_USE": "intended_use",
 }
 

@@ -15,7 +15,7 @@ from sdsafe_cli._errors import Exit
 from sdsafe_cli.adapters import adapter_options
 from sdsafe_cli.asking import ask, stated_in
 from sdsafe_cli.context import interactive, settings_from
-from sdsafe_cli.options import disclosure_option, force_option, json_option, policy_option
+from sdsafe_cli.options import disclose_to_option, disclosure_option, force_option, json_option, policy_option
 from sdsafe_cli.render import emit_json, message, plain
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Output(TypedDict):
     signer: str | None
     policy: tuple[str, ...]
     prompt_disclosure: str | None
+    disclose_to: Path | None
     unsafe_unchecked: bool
     force: bool
     as_json: bool
@@ -144,6 +145,7 @@ _OUTPUT = (
     click.option("--signer", metavar="URI", help="Credential that signs, such as file:FOLDER."),
     policy_option,
     disclosure_option,
+    disclose_to_option,
     click.option("--unsafe-unchecked", is_flag=True, help="Release without any output check; every manifest says so."),
     click.option(
         "--config",
@@ -222,7 +224,8 @@ def make(  # noqa: PLR0913 - what differs between the commands
         dtype=given["dtype"],
         vram_budget=given["vram_budget"],
         signer=given["signer"],
-        prompt_disclosure=given["prompt_disclosure"],
+        prompt_disclosure=given["prompt_disclosure"] or ("encrypted" if given["disclose_to"] else None),
+        disclosure_recipient=given["disclose_to"],
         intended_use=use,
     )
     asked = ask(

@@ -10,6 +10,7 @@ import click
 __all__ = [
     "at_option",
     "crl_option",
+    "disclose_to_option",
     "disclosure_option",
     "force_option",
     "json_option",
@@ -69,9 +70,15 @@ manifest_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Manifest store beside FILE; default: the same name ending in .c2pa, where there is one.",
 )
+disclose_to_option = click.option(
+    "--disclose-to",
+    metavar="PEM",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Auditor's public key (X25519 or RSA) for --prompt-disclosure encrypted.",
+)
 disclosure_option = click.option(
     "--prompt-disclosure",
-    type=click.Choice(["full", "commit", "omit"]),
+    type=click.Choice(["full", "encrypted", "commit", "omit"]),
     default=None,
     help="How much of the prompt the public manifest shows.",
 )

@@ -69,6 +69,8 @@ class PromptDisclosure(StrEnum):
     """How much of the prompt the public manifest shows."""
 
     FULL = "full"
+    ENCRYPTED = "encrypted"
+    """A commitment, and beside it what opens it, sealed for one auditor."""
     COMMIT = "commit"
     OMIT = "omit"
 

@@ -214,6 +214,8 @@ class Encoded:
     """Computed from the decoded bytes; none of a sound."""
     discharges: tuple[Discharge, ...] = ()
     """What these bytes show already; the manifest repeats it."""
+    sealed: Mapping[str, object] | None = None
+    """The envelope with the prompt, where that is sealed for an auditor."""
 
     @property
     def soft_bindings(self) -> tuple[SoftBinding, ...]:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DISCLOSURES", "DUTIES", "Duty", "Obstacle", "aigc_provider", "label_of", "people_of", "roles_of"]
 
-DISCLOSURES = (PromptDisclosure.FULL, PromptDisclosure.COMMIT, PromptDisclosure.OMIT)
+DISCLOSURES = (
+    PromptDisclosure.FULL,
+    PromptDisclosure.ENCRYPTED,
+    PromptDisclosure.COMMIT,
+    PromptDisclosure.OMIT,
+)
 """From what shows most of the prompt to what shows least."""
 
 _TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -197,6 +202,11 @@ def _pixels(params: Params) -> int:
 
 def _shows_too_little(params: Params, means: Means) -> Obstacle | None:
     asked = PromptDisclosure(str(params["mode"]))
+    if asked is PromptDisclosure.ENCRYPTED and not means.sealed:
+        return Obstacle(
+            says="the prompt would have to be encrypted, and no auditor's key is configured",
+            hint="Set `disclosure_recipient` to the PEM file of an X25519 or RSA public key, or give --disclose-to.",
+        )
     if asked in DISCLOSURES[DISCLOSURES.index(means.disclosure) :]:
         return None  # less is shown than the caller would: that is done without asking
     return Obstacle(

@@ -41,6 +41,8 @@ class Means:
     """Whether pictures can wait for a person."""
     stamped: bool = False
     """Whether time-stamp authorities are asked."""
+    sealed: bool = False
+    """Whether there is an auditor to seal prompts for."""
     sound: bool = False
     """Whether a sound is made: what only a picture can carry cannot be done then."""
 

@@ -30,26 +30,41 @@ __all__ = ["command"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Check a document that you were given, and print what it opens.",
 )
+@click.option(
+    "--key",
+    metavar="PEM",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Open a prompt that was encrypted for you, with your private key; no record is needed.",
+)
+@click.option(
+    "--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Password of the key."
+)
 @force_option
-def command(*, file: Path, output: Path | None, document: Path | None, force: bool) -> None:
-    """Open the prompt of FILE, which was made with --prompt-disclosure commit, or check such an opening.
+def command(  # noqa: PLR0913 - one argument per option
+    *, file: Path, output: Path | None, document: Path | None, key: Path | None, password_file: Path | None, force: bool
+) -> None:
+    """Open the prompt of FILE, which was made with --prompt-disclosure commit or encrypted, or check such an opening.
 
-    The document holds prompt and salt: whoever has it can prove the prompt to anybody who has FILE. The manifest of
-    FILE has to hold in both cases; who signed it is for `verify`.
+    Without --key it is opened where FILE was made, with the private record; with --key anywhere, by the auditor it was
+    encrypted for. The document holds prompt and salt: whoever has it can prove the prompt to anybody who has FILE. The
+    manifest of FILE has to hold in every case; who signed it is for `verify`.
 
-    Exit 4: the manifest does not hold, or the document opens something else.
+    Exit 4: the manifest does not hold, or what was opened is not what it commits to.
     """
     from sdsafe.errors import ConfigurationError
     from sdsafe.opening import check
 
+    if key is not None and document is not None:
+        raise click.UsageError("--check takes the document that was opened; --key opens one")
     summary = summary_of(file)
-    if document is None:
-        _open(summary, output, force=force)
-        return
     try:
+        if document is None:
+            opened = _from_record(summary) if key is None else _with_key(summary, key, password_file)
+            _write(opened, output, force=force)
+            return
         texts = check(document.read_bytes(), summary)
     except ConfigurationError as error:
-        if error.code != "disclosure.mismatch":
+        if error.code not in {"disclosure.mismatch", "disclosure.sealed"}:
             raise
         message(f"sdsafe: {error}")
         raise click.exceptions.Exit(Exit.INVALID) from None
@@ -58,8 +73,20 @@ def command(*, file: Path, output: Path | None, document: Path | None, force: bo
     message("opens the commitment in the manifest")
 
 
-def _open(summary: ManifestSummary, output: Path | None, *, force: bool) -> None:
-    from sdsafe._internal import atomic
+def _with_key(summary: ManifestSummary, key: Path, password_file: Path | None) -> dict[str, object]:
+    from sdsafe.opening import unsealed
+    from sdsafe.provenance.manifest.envelope import read_opener
+
+    def password() -> bytes:
+        if password_file is not None:
+            return password_file.read_bytes().rstrip(b"\r\n")
+        answer: str = click.prompt("Password of the key", hide_input=True, err=True)
+        return answer.encode()
+
+    return unsealed(summary, read_opener(key.read_bytes(), password))
+
+
+def _from_record(summary: ManifestSummary) -> dict[str, object]:
     from sdsafe.core.ids import AssetId
     from sdsafe.errors import RepositoryError
     from sdsafe.opening import opened
@@ -68,7 +95,12 @@ def _open(summary: ManifestSummary, output: Path | None, *, force: bool) -> None
     repository = SqliteRepository.open_existing(settings_from().places)
     if repository is None or summary.asset_id is None:
         raise RepositoryError("there is no private record of this file here", hint="Run it where the file was made.")
-    document = opened(summary, repository.opening(AssetId.parse(summary.asset_id)))
+    return opened(summary, repository.opening(AssetId.parse(summary.asset_id)))
+
+
+def _write(document: dict[str, object], output: Path | None, *, force: bool) -> None:
+    from sdsafe._internal import atomic
+
     text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
     if output is None:
         click.echo(text, nl=False)

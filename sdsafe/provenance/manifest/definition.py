@@ -156,7 +156,7 @@ def _prompt(encoded: Encoded) -> tuple[list[object], dict[str, bytes]]:
         "relationship": "inputTo",
         "data_types": [{"type": labels.TYPE_PROMPT}],
     }
-    if admitted.opening.mode is PromptDisclosure.COMMIT:
+    if admitted.opening.mode is not PromptDisclosure.FULL:
         return [ingredient], {}
     ingredient["data"] = {"format": "text/plain", "identifier": _PROMPT_RESOURCE}
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sdsafe.core.disclosure import COMMITMENT_ALGORITHM, prompt_commitment
 from sdsafe.core.request import PromptDisclosure
+from sdsafe.provenance.manifest.envelope import no_recipient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +48,7 @@ def generation_assertion(encoded: Encoded) -> dict[str, object]:
         **_asked(admitted.request, full=full),
         **_fitted(generated.execution),
         **_ran(generated.execution, admitted.request.scheduler),
-        "prompt": _prompt(generated),
+        "prompt": _prompt(encoded),
         "policies": [_policy(ref) for ref in cleared.judgement.policy],
         "decisions": {
             "prompt": _decision(admitted.decision, full=full),
@@ -210,7 +211,8 @@ def _adapter(adapter: AdapterRef) -> dict[str, object]:
     )
 
 
-def _prompt(generated: Generated) -> dict[str, object]:
+def _prompt(encoded: Encoded) -> dict[str, object]:
+    generated = encoded.marked.cleared.generated
     admitted = generated.admitted
     opening = admitted.opening
     match opening.mode:
@@ -222,6 +224,12 @@ def _prompt(generated: Generated) -> dict[str, object]:
         case PromptDisclosure.COMMIT:
             commitment = prompt_commitment(admitted.request, opening.salt)
             return {"disclosure": "commit", "algorithm": COMMITMENT_ALGORITHM, "commitment": commitment}
+        case PromptDisclosure.ENCRYPTED:
+            if encoded.sealed is None:
+                raise no_recipient()
+            commitment = prompt_commitment(admitted.request, opening.salt)
+            stated = {"disclosure": "encrypted", "algorithm": COMMITMENT_ALGORITHM, "commitment": commitment}
+            return {**stated, "envelope": dict(encoded.sealed)}
         case PromptDisclosure.OMIT:
             return {"disclosure": "omit"}
 

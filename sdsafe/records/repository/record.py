@@ -33,7 +33,7 @@ class PrivateRecord:
     manifest_label: str
     seed: int
     disclosure: str
-    """``full``, ``commit`` or ``omit``: how much of the prompt the manifest shows."""
+    """``full``, ``encrypted``, ``commit`` or ``omit``: how much of the prompt the manifest shows."""
     salt: bytes = field(repr=False)
     """Opens the commitment to the prompt."""
     texts: Mapping[str, str] = field(repr=False)

@@ -86,6 +86,13 @@ def test_a_plan_says_what_will_be_done() -> None:
         (_o("classifier_or_review"), {"checked": False}, "no classifier", "--unsafe-unchecked"),
         (_o("min_megapixels", value=4), {}, "1.05 megapixels, 4", "--size"),
         (_o("prompt_disclosure", mode="full"), {"disclosure": PromptDisclosure.OMIT}, "you chose omit", "full"),
+        (_o("prompt_disclosure", mode="encrypted"), {}, "no auditor's key", "disclosure_recipient"),
+        (
+            _o("prompt_disclosure", mode="encrypted"),
+            {"disclosure": PromptDisclosure.COMMIT, "sealed": True},
+            "you chose commit",
+            "--prompt-disclosure encrypted",
+        ),
         (_o("release_form", kind="model"), {}, "signed model release", "--attest release_form:model=ID"),
         (
             _o("release_form", kind="model"),
@@ -132,6 +139,10 @@ def test_less_of_the_prompt_is_shown_without_asking_and_more_never() -> None:
     assert make_plan(wanted, _means()).disclosure is PromptDisclosure.OMIT
     chosen = _means(disclosure=PromptDisclosure.OMIT)
     assert make_plan(_decision(), chosen).disclosure is PromptDisclosure.OMIT
+    sealed = _decision(_o("prompt_disclosure", mode="encrypted"))
+    assert make_plan(sealed, _means(sealed=True)).disclosure is PromptDisclosure.ENCRYPTED
+    commits = _means(disclosure=PromptDisclosure.ENCRYPTED, sealed=True)
+    assert make_plan(_decision(_o("prompt_disclosure", mode="commit")), commits).disclosure is PromptDisclosure.COMMIT
 
 
 def test_an_attestation_without_kind_speaks_for_every_kind() -> None:
@@ -159,7 +170,7 @@ def test_a_size_that_is_not_known_yet_is_not_held_against_it() -> None:
         ("min_megapixels", {"value": 0}, "1 to 1000"),
         ("attribution", {"text": " "}, "1 to 400"),
         ("attribution", {"text": "two\nlines"}, "one line"),
-        ("prompt_disclosure", {"mode": "half"}, "full, commit, omit"),
+        ("prompt_disclosure", {"mode": "half"}, "full, encrypted, commit, omit"),
         ("sign_c2pa", {"timestamp": "yes"}, "true or false"),
     ],
 )
