@@ -67,7 +67,7 @@ def make(admitted: Admitted, read: Callable[[], bytes], *, threads: int, watch: 
     (picture,) = request.inputs
     steps = _Steps(watch)
     if request.task is Task.UPSCALE:
-        enlarged = network.tiled(picture.pixels, steps, enlarging=True)
+        enlarged = network.tiled(picture.pixels, steps, int(request.parameters["scale"]))
         pixels = images.resize(enlarged, request.size.width, request.size.height)
     else:
         pixels = _restored(picture.pixels, network, request, steps)
@@ -127,24 +127,29 @@ class Network:
         low, high = _RANGES["0..255" if signature.dtype == "uint8" else str(stated or "0..1")]
         return cls(session=session, signature=signature, low=low, high=high)
 
-    def tiled(self, pixels: Pixels, steps: _Steps, *, enlarging: bool = False) -> Pixels:
+    def tiled(self, pixels: Pixels, steps: _Steps, scale: int = 1) -> Pixels:
         """Return what it makes of a picture of any size, as many times as large as its output is.
 
-        Tiles overlap, and what is near the edge of one is taken from the next.
+        Tiles overlap, and what is near the edge of one is taken from the next. What would be too large for one
+        picture is brought to ``scale`` tile by tile.
 
         Args:
             pixels: The picture.
             steps: Told of every tile.
-            enlarging: It has to make more of it.
+            scale: How many times as large the result is wanted; above 1 the network has to enlarge.
         """
         height, width = pixels.shape[:2]
         cut = tiles(height, width, self.signature.height, self.signature.width)
         made: Pixels | None = None
+        times = scale
         for tile in steps.over(cut):
             values = self._run(taken(pixels, tile.window))
-            times = values.shape[0] // (tile.window.bottom - tile.window.top)
             if made is None:
-                made = _canvas(height, width, times, enlarging=enlarging)
+                own = values.shape[0] // (tile.window.bottom - tile.window.top)
+                if own == 1 < scale:
+                    raise _no_enlarging()
+                times = own if height * width * own * own <= images.MAX_PIXELS else scale
+                made = np.empty((height * times, width * times, 3), np.uint8)
             _put(made, values, tile, times)
         if made is None:  # pragma: no cover - a picture has at least one tile
             raise GenerationError("the picture is empty", code="generation.no-image")
@@ -265,24 +270,18 @@ def _lay(result: Pixels, box: Box, made: Pixels) -> None:
     result[top:bottom, left:right] = paste(shown, kept, mask)
 
 
-def _canvas(height: int, width: int, times: int, *, enlarging: bool) -> Pixels:
-    if enlarging and times == 1:
-        raise RequestError(
-            "the network gives pictures of the size that it is shown: it does not enlarge",
-            code="request.network",
-            hint="`sdsafe restore` is for such networks.",
-        )
-    if height * width * times * times > images.MAX_PIXELS:
-        raise GenerationError(
-            f"the network makes it {times} times as wide and as high: more than {images.MAX_PIXELS:,} pixels",
-            code="generation.wrong-size",
-            hint="Use a smaller picture, or boxes.",
-        )
-    return np.empty((height * times, width * times, 3), np.uint8)
+def _no_enlarging() -> RequestError:
+    return RequestError(
+        "the network gives pictures of the size that it is shown: it does not enlarge",
+        code="request.network",
+        hint="`sdsafe restore` is for such networks.",
+    )
 
 
 def _put(made: Pixels, values: Pixels, tile: Tile, times: int) -> None:
+    """Put the core of a tile where it belongs, ``times`` as large as it was shown."""
     core, window = tile.core, tile.window
+    values = images.resize(values, (window.right - window.left) * times, (window.bottom - window.top) * times)
     top, left = (core.top - window.top) * times, (core.left - window.left) * times
     height, width = (core.bottom - core.top) * times, (core.right - core.left) * times
     at = np.s_[core.top * times : core.bottom * times, core.left * times : core.right * times]

@@ -228,6 +228,19 @@ class TestEnlarging:
             run(save(enlarger(2)), Task.UPSCALE, pixels=large, scale=2).pixels, large.repeat(2, 0).repeat(2, 1)
         )
 
+    @pytest.mark.parametrize("shape", [ANY, [1, 3, 40, 48]])
+    def test_what_would_be_too_large_is_scaled_tile_by_tile(
+        self, save: Save, run: Run, monkeypatch: pytest.MonkeyPatch, shape: list[Any]
+    ) -> None:
+        path = save(enlarger(4, shape))
+        expected = run(path, Task.UPSCALE, scale=2).pixels.astype(int)
+        monkeypatch.setattr(images, "MAX_PIXELS", 100_000)  # four times it is more, twice it is not
+        found = run(path, Task.UPSCALE, scale=2).pixels
+        assert found.shape == (180, 240, 3)
+        assert np.abs(found - expected).mean() < 0.5
+        if shape is ANY:  # a network of one size sees the whole picture at once where it restores
+            assert np.abs(run(path).pixels.astype(int) - PIXELS).mean() < 0.5
+
     def test_one_that_does_not_enlarge_is_for_restoring(self, save: Save, run: Run) -> None:
         with pytest.raises(RequestError, match="does not enlarge") as error:
             run(save(network()), Task.UPSCALE, scale=2)
