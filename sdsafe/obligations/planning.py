@@ -36,12 +36,13 @@ def make_plan(decision: Decision, means: Means, checks: tuple[CheckResult, ...] 
     """
     demands = demands_of(decision)
     if means.sound and decision.effect is Effect.REVIEW:
+        rules = ", ".join(f"{rule.rule} ({rule.because})" for rule in decision.leading)
         raise ObligationError(
-            "policy asks for a person, and a sound cannot wait for one: the queue shows pictures only",
+            f"policy asks for a person, and a sound cannot wait for one, as the queue shows pictures only: {rules}",
             decision=decision,
             checks=checks,
             code="refused.review",
-            hint="Ask in other words, or leave the pack out.",
+            hint="Declare what it is for (--use), ask in other words, or leave the pack out.",
         )
     obstacles = [(demand, each) for demand in demands if (each := _obstacle(demand.obligation, means))]
     obstacles = obstacles or list(_together(demands, means))

@@ -258,6 +258,7 @@ def test_a_sound_does_not_wait_for_people(places: Places) -> None:
     queue = plugins.load("sdsafe.reviews", "queue", places)
     refused = _refused(places, replace(REQUEST, prompt="a beheading"), generator=generator, reviews=queue)
     assert refused.reason == "refused.review"
+    assert "graphic-violence" in refused.message
     assert generator.made == 0
 
 
