@@ -15,7 +15,7 @@ from sdsafe.core.places import Places
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.request import GenerationRequest, PromptDisclosure, Task
 from sdsafe.core.states import Asset, Generated, Recorded, Refused
-from sdsafe.errors import ConfigurationError, OutputRefusedError
+from sdsafe.errors import ConfigurationError, OutputRefusedError, WatermarkError
 from sdsafe.gates.policy.check import LexiconCheck
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
@@ -335,3 +335,13 @@ def test_what_the_hard_layer_refuses_is_erased(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(OutputRefusedError):
         gate.require_permitted_output(generated, (), None)
     assert not generated.sound.samples.any()
+
+
+def test_a_picture_without_a_mark_does_not_leave_as_a_sound_does(places: Places) -> None:
+    from sdsafe import egress
+    from sdsafe.testing.samples import sample_signed
+
+    marked = replace(sample_signed().encoded.marked, watermark=None)
+    with pytest.raises(WatermarkError) as caught:
+        egress.encode(fake_parts(places), marked)
+    assert caught.value.code == "watermark.missing"
