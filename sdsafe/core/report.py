@@ -122,6 +122,8 @@ class ManifestSummary:
     """Name of the anchor that the signer's chain ends in; None when in none."""
     certificate_chain: tuple[bytes, ...] = field(default=(), repr=False)
     """DER, leaf first, as embedded in the signature."""
+    stapled: tuple[bytes, ...] = field(default=(), repr=False)
+    """DER, what the signer stapled on the status of its certificate (OCSP); no signature covers that it is there."""
     asset_id: str | None = None
     """From ``org.sdsafe.generation``; None for manifests of others."""
     generation: Mapping[str, object] = field(default_factory=_empty)

@@ -295,7 +295,7 @@ def _with_signature(reading: Reading) -> Reading:
     except SignatureUnreadable as error:
         note = f"claim signature: not checked a second time, so nobody can be trusted for it: {error}"
         return replace(reading, not_checked=(*reading.not_checked, note))
-    found = replace(reading, alg=signature.alg, certificate_chain=signature.chain)
+    found = replace(reading, alg=signature.alg, certificate_chain=signature.chain, stapled=signature.stapled)
     if signature.holds:
         return found
     mismatch = StatusCode(

@@ -58,6 +58,8 @@ class Reading:
     alg: str = ""
     certificate_chain: tuple[bytes, ...] = field(default=(), repr=False)
     """DER, leaf first; empty when it could not be read without doubt."""
+    stapled: tuple[bytes, ...] = field(default=(), repr=False)
+    """DER, what the signer stapled on the status of its certificate."""
     signature_time: str | None = None
     """RFC 3339; only when a time-stamp of one of the auditor's own authorities proves it."""
     stamped_at: str | None = None
@@ -134,6 +136,7 @@ def summarise(reading: Reading) -> ManifestSummary | None:
         source_types=tuple(_of_actions(reading.manifest, "digitalSourceType")),
         refused_uses=refused_uses(reading.manifest),
         stamped_at=reading.stamped_at,
+        stapled=reading.stapled,
     )
 
 

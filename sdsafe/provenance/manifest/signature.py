@@ -58,6 +58,8 @@ class ClaimSignature:
     """DER certificates, leaf first, never empty."""
     holds: bool
     """Whether the leaf's key made this signature over the claim's bytes."""
+    stapled: tuple[bytes, ...] = field(default=(), repr=False)
+    """DER responses on the certificate's status (``rVals``), which no signature covers."""
 
 
 def read_claim_signature(store: bytes, label: str) -> ClaimSignature:
@@ -80,7 +82,8 @@ def read_claim_signature(store: bytes, label: str) -> ClaimSignature:
         raise SignatureUnreadable("the signature algorithm is not one that C2PA names")
     chain = _chain(headers, unprotected)
     to_be_signed = cbor2.dumps(["Signature1", protected, b"", claim])
-    return ClaimSignature(alg=alg[0], chain=chain, holds=_holds(chain[0], alg, raw, to_be_signed))
+    holds = _holds(chain[0], alg, raw, to_be_signed)
+    return ClaimSignature(alg=alg[0], chain=chain, holds=holds, stapled=_stapled(unprotected))
 
 
 def _only(found: list[jumbf.Box], what: str) -> jumbf.Box:
@@ -131,6 +134,12 @@ def _chain(protected: Mapping[object, Any], unprotected: Mapping[object, Any]) -
     if not chain or not all(isinstance(each, bytes) for each in chain):
         raise SignatureUnreadable("the certificate chain is not a list of certificates")
     return chain
+
+
+def _stapled(unprotected: Mapping[object, Any]) -> tuple[bytes, ...]:
+    values = unprotected.get("rVals")
+    found = values.get("ocspVals") if isinstance(values, Mapping) else None
+    return tuple(each for each in found if isinstance(each, bytes)) if isinstance(found, list | tuple) else ()
 
 
 def _holds(leaf: bytes, alg: tuple[str, hashes.HashAlgorithm], signature: bytes, data: bytes) -> bool:

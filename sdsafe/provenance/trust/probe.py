@@ -17,6 +17,7 @@ from sdsafe.core.trust import ListKind, TrustPolicy
 from sdsafe.provenance.trust.evaluate import ChainResult, evaluate
 from sdsafe.provenance.trust.lists import parse_anchors
 from sdsafe.provenance.trust.revocation import revocation_faults
+from sdsafe.provenance.trust.stapling import Status, stapled_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["TrustProbe"]
 
 _EXPIRY = {"expired", "not-yet-valid"}
+_PURPOSE, _REVOKED = "extended-key-usage", "revoked"
 
 
 class TrustProbe:
@@ -64,8 +66,9 @@ class TrustProbe:
         summary = seen.summary
         if seen.manifest is not ManifestState.VALID or summary is None:
             return seen
-        if taken_back := tuple(self._taken_back(summary)):
-            return replace(seen, manifest=ManifestState.INVALID).noting(taken_back)
+        seen = seen.noting(self._stapled(summary))
+        if against := (*self._taken_back(summary), *self._misused(summary)):
+            return replace(seen, manifest=ManifestState.INVALID).noting(against)
         if not self._anchors:
             note = "signer unknown: no manifest trust list configured"
             return seen.noting(
@@ -80,10 +83,34 @@ class TrustProbe:
             [self._finding("signingCredential.trusted", Severity.SUCCESS, explanation)]
         )
 
+    def _stapled(self, summary: ManifestSummary) -> Iterator[Finding]:
+        """Yield what was stapled and is no objection."""
+        for status in self._statuses(summary):
+            if status.word != _REVOKED:
+                severity = Severity.SUCCESS if status.word == "notRevoked" else Severity.INFORMATIONAL
+                yield self._finding(f"signingCredential.ocsp.{status.word}", severity, status.says)
+
+    def _statuses(self, summary: ManifestSummary) -> Iterator[Status]:
+        return stapled_statuses(summary.certificate_chain, self._anchors, summary.stapled, self._moment(summary))
+
     def _taken_back(self, summary: ManifestSummary) -> Iterator[Finding]:
         moment = self._moment(summary)
+        for status in self._statuses(summary):
+            if status.word == _REVOKED:
+                yield self._finding("signingCredential.ocsp.revoked", Severity.FAILURE, status.says, rule=_REVOKED)
         for fault in revocation_faults(summary.certificate_chain, self._anchors, self._revoked, moment):
             yield self._finding("signingCredential.revoked", Severity.FAILURE, fault.says, rule=fault.rule)
+
+    def _misused(self, summary: ManifestSummary) -> Iterator[Finding]:
+        """Yield a failure for a certificate that is for other purposes, whoever vouches for it (C2PA 2.4, 14.5.1).
+
+        The C2PA library takes one for time-stamping or OCSP alone as a signer's (measured with 0.91.3).
+        """
+        leaf = evaluate(summary.certificate_chain[:1], (), at=self._moment(summary))
+        for fault in leaf.leaf_faults:
+            if fault.rule == _PURPOSE:
+                says = f"the signer's certificate: {fault.says}"
+                yield self._finding("signingCredential.invalid", Severity.FAILURE, says, rule=fault.rule)
 
     def _refusals(self, result: ChainResult) -> Iterator[Finding]:
         for fault in result.leaf_faults:
