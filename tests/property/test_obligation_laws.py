@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from sdsafe.core.request import GenerationRequest, PromptDisclosure, Size
 from sdsafe.core.states import Recorded
 from sdsafe.obligations.duties import DISCLOSURES
 from sdsafe.pipeline import Parts, Pipeline, UnsafeNoOutputCheck
+from sdsafe.provenance.manifest.envelope import Recipient
 from sdsafe.testing.fakes import LsbWatermarker
 from sdsafe.testing.pipeline import fake_parts
 
@@ -68,7 +70,9 @@ class Drawn:
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     folder = tmp_path_factory.mktemp("laws")
-    return fake_parts(Places(state=folder / "state", cache=folder / "cache"), watermarker=LsbWatermarker())
+    places = Places(state=folder / "state", cache=folder / "cache")
+    auditor = Recipient(X25519PrivateKey.from_private_bytes(bytes(range(32))).public_key())
+    return fake_parts(places, watermarker=LsbWatermarker(), recipient=auditor)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -19,6 +19,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from PIL import Image, PngImagePlugin
 
 from sdsafe.api import open_validator, save_to
@@ -40,6 +42,7 @@ from sdsafe.errors import (
 )
 from sdsafe.generation._diffusers import DiffusersGenerator
 from sdsafe.pipeline import Parts, Pipeline
+from sdsafe.provenance.manifest.envelope import Recipient
 from sdsafe.provenance.signing.credentials import init_development
 from sdsafe.records.repository.sqlite import SqliteRepository
 from sdsafe.records.sealing import vault
@@ -61,7 +64,8 @@ PROMPT = f"a {WORDS[0]} of lamps and a {WORDS[1]}"
 NEGATIVE = f"{WORDS[2]}, {WORDS[3]}"
 CANARY = "sdsafe-canary-refuse-me"
 REQUEST = GenerationRequest(prompt=PROMPT, negative_prompt=NEGATIVE, seed=7, size=Size(width=256, height=256), steps=1)
-HIDDEN = [PromptDisclosure.COMMIT, PromptDisclosure.OMIT]
+HIDDEN = [PromptDisclosure.ENCRYPTED, PromptDisclosure.COMMIT, PromptDisclosure.OMIT]
+AUDITOR = Recipient(X25519PrivateKey.from_private_bytes(bytes(range(32))).public_key())
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}")
@@ -219,7 +223,7 @@ def _released(parts: Parts, tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
 def test_a_hidden_prompt_is_nowhere(
     parts: Parts, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: PromptDisclosure
 ) -> None:
-    outcome = _released(replace(parts, disclosure=mode), tmp_path, caplog)
+    outcome = _released(replace(parts, disclosure=mode, recipient=AUDITOR), tmp_path, caplog)
     salt = outcome.generated.admitted.opening.salt
     secrets = [*digests(PROMPT, NEGATIVE, *WORDS), salt, salt.hex().encode()]
     assert assert_folder_is_silent(tmp_path, also=secrets) > 8  # file, ledger, repository, keys, ...
@@ -246,7 +250,7 @@ def test_a_refused_prompt_leaves_no_trace(
     places: Places, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: PromptDisclosure
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    parts = fake_parts(places, watermarker=LsbWatermarker(), disclosure=mode)
+    parts = fake_parts(places, watermarker=LsbWatermarker(), disclosure=mode, recipient=AUDITOR)
     Pipeline(parts).run(replace(REQUEST, prompt="waves", negative_prompt=None))  # so that there are records
     before = sorted(path.name for path in places.state.rglob("*"))
     (outcome,) = Pipeline(parts).run(replace(REQUEST, prompt=f"{PROMPT} {CANARY}"))
@@ -436,7 +440,18 @@ class TestCommandLine:
     ) -> None:
         caplog.set_level(logging.DEBUG)
         ordinary = ("--model", "builtin:tiny", "--size", "256x256", "--steps", "1", "--device", "cpu")
-        hidden = ("--negative-prompt", NEGATIVE, "--prompt-disclosure", mode.value, "--unsafe-unchecked", *ordinary)
+        public = AUDITOR.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / "auditor.pem").write_bytes(public)
+        sealed = ("--disclose-to", str(tmp_path / "auditor.pem"))
+        hidden = (
+            "--negative-prompt",
+            NEGATIVE,
+            "--prompt-disclosure",
+            mode.value,
+            "--unsafe-unchecked",
+            *ordinary,
+            *sealed,
+        )
         code, out, err = sdsafe("generate", PROMPT, "-o", "out/a.png", *hidden)
         assert code == 0, err
         asset_id = re.search(r"[0-9a-f]{16}", out)

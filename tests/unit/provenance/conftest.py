@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from PIL import Image
 
 from sdsafe.core.decisions import Decision, Effect, FiredRule, PolicyRef
@@ -30,6 +31,7 @@ from sdsafe.core.states import (
 )
 from sdsafe.provenance.manifest import _c2pa
 from sdsafe.provenance.manifest.definition import define
+from sdsafe.provenance.manifest.envelope import Recipient, with_sealed_prompt
 from sdsafe.provenance.signing.credentials import init_development
 from sdsafe.provenance.signing.local import FileSigner
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from sdsafe.protocols import Signer
 
 SALT = bytes(range(32))
+AUDITOR = Recipient(X25519PrivateKey.from_private_bytes(SALT).public_key())
 WHEN = "2026-11-22T07:00:00Z"
 
 
@@ -166,12 +169,13 @@ def make_encoded(request_: GenerationRequest) -> Callable[..., Encoded]:
             watermark=SoftBinding(alg="dwtDctSvd", value=generated.asset_id.value, kind=BindingKind.WATERMARK),
             watermark_version="1",
         )
-        return Encoded(
+        encoded = Encoded(
             marked=marked,
             asset=Asset(data=data, media_type="image/png", name=f"{generated.asset_id}.png"),
             readback=Detection(payload=generated.asset_id.value, alg="dwtDctSvd"),
             fingerprints=(SoftBinding(alg="phash", value=b"\x0f" * 32, kind=BindingKind.FINGERPRINT),),
         )
+        return with_sealed_prompt(encoded, AUDITOR)
 
     return make
 

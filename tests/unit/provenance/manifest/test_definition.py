@@ -215,7 +215,7 @@ def test_omit_shows_neither(make_encoded: Callable[..., Encoded]) -> None:
     assert created["parameters"]["ingredientIds"] == ["model"]
 
 
-@pytest.mark.parametrize("mode", [PromptDisclosure.COMMIT, PromptDisclosure.OMIT])
+@pytest.mark.parametrize("mode", [PromptDisclosure.ENCRYPTED, PromptDisclosure.COMMIT, PromptDisclosure.OMIT])
 def test_nothing_gives_the_prompt_away(make_encoded: Callable[..., Encoded], mode: PromptDisclosure) -> None:
     encoded = make_encoded(
         disclosure=mode, cleared={"decision": Decision(effect=Effect.ALLOW, policy=(), errors=("saw zeppelin",))}
