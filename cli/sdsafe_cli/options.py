@@ -9,6 +9,7 @@ import click
 
 __all__ = [
     "at_option",
+    "crjson_option",
     "crl_option",
     "disclose_to_option",
     "disclosure_option",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document (versioned schema).")
+crjson_option = click.option(
+    "--crjson", is_flag=True, help="Print C2PA's own JSON (crJSON): every manifest, and these results."
+)
 force_option = click.option("--force", is_flag=True, help="Overwrite what exists.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 policy_option = click.option(

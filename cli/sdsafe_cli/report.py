@@ -11,10 +11,12 @@ from sdsafe_cli.render import emit_json, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sdsafe.core.report import Evidence, ManifestSummary, Report
+    from sdsafe.core.states import Asset
 
-__all__ = ["printable", "report_document", "show_report"]
+__all__ = ["printable", "report_document", "show_crjson", "show_report"]
 
 _COLOURS = {"trusted": "green", "valid": "green", "recovered": "yellow", "unknown": "yellow", "invalid": "red"}
 
@@ -27,6 +29,17 @@ def show_report(report: Report, name: str, *, as_json: bool) -> None:
     for label, text in _lines(report, name):
         colour = _COLOURS.get(text) if label == "verdict" and sys.stdout.isatty() else None
         click.echo(f"{label:<12}" + click.style(printable(text), fg=colour, bold=bool(colour)))
+
+
+def show_crjson(asset: Asset, report: Report, name: str, *, at: datetime | None) -> None:
+    """Print a report as crJSON, C2PA's own form, with ``sdsafe.report/1`` inside."""
+    import json
+
+    from sdsafe._internal.clock import rfc3339
+    from sdsafe.provenance.manifest.crjson import crjson
+
+    document = crjson(asset, report, report_document(report, name), at=None if at is None else rfc3339(at))
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def printable(text: str) -> str:

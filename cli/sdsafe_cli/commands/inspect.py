@@ -9,9 +9,17 @@ import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import at_option, crl_option, json_option, manifest_option, trust_option, trust_tsa_option
+from sdsafe_cli.options import (
+    at_option,
+    crjson_option,
+    crl_option,
+    json_option,
+    manifest_option,
+    trust_option,
+    trust_tsa_option,
+)
 from sdsafe_cli.render import message
-from sdsafe_cli.report import show_report
+from sdsafe_cli.report import show_crjson, show_report
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,6 +36,7 @@ __all__ = ["command"]
 @manifest_option
 @click.option("--tree", "as_tree", is_flag=True, help="Draw the manifests: what it was made from, and that from what.")
 @click.option("--request", "as_request", is_flag=True, help="Write the request that FILE was made from, for --config.")
+@crjson_option
 @json_option
 def command(  # noqa: PLR0913 - one argument per option
     *,
@@ -39,6 +48,7 @@ def command(  # noqa: PLR0913 - one argument per option
     manifest: Path | None,
     as_tree: bool,
     as_request: bool,
+    crjson: bool,
     as_json: bool,
 ) -> None:
     """Report what FILE carries: manifest, signer, watermark, fingerprint, ledger entry. Exit 0 if it could be read."""
@@ -51,7 +61,11 @@ def command(  # noqa: PLR0913 - one argument per option
     from sdsafe.api import open_validator, read_asset
 
     validator = open_validator(settings_from(), trust=trust, check_watermark=True, trust_tsa=trust_tsa, crl=crl, at=at)
-    report = validator.inspect(read_asset(file, manifest))
+    asset = read_asset(file, manifest)
+    report = validator.inspect(asset)
+    if crjson:
+        show_crjson(asset, report, str(file), at=at)
+        return
     show_report(report, str(file), as_json=as_json)
 
 

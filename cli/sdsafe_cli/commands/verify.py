@@ -10,9 +10,17 @@ import click
 from sdsafe_cli._errors import exit_code_for_verdict
 from sdsafe_cli.batch import exit_code, files_below, show_rows, verified
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import at_option, crl_option, json_option, manifest_option, trust_option, trust_tsa_option
+from sdsafe_cli.options import (
+    at_option,
+    crjson_option,
+    crl_option,
+    json_option,
+    manifest_option,
+    trust_option,
+    trust_tsa_option,
+)
 from sdsafe_cli.render import message
-from sdsafe_cli.report import show_report
+from sdsafe_cli.report import show_crjson, show_report
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,6 +40,7 @@ __all__ = ["command"]
 @click.option("--require", type=click.Choice(["trusted", "valid"]), help="The least verdict that exits 0.")
 @click.option("--watermark", is_flag=True, help="Look for the watermark even when the manifest is intact.")
 @click.option("--jsonl", is_flag=True, help="Print one JSON document a line, one per file (sdsafe.report/1).")
+@crjson_option
 @json_option
 def command(  # noqa: PLR0913 - one argument per option
     *,
@@ -44,6 +53,7 @@ def command(  # noqa: PLR0913 - one argument per option
     require: str | None,
     watermark: bool,
     jsonl: bool,
+    crjson: bool,
     as_json: bool,
 ) -> None:
     """Verify FILE and exit 0 only if its origin is shown.
@@ -57,8 +67,8 @@ def command(  # noqa: PLR0913 - one argument per option
     from sdsafe.core.trust import Require
 
     several = jsonl or len(files) > 1 or files[0].is_dir()
-    if several and as_json:
-        raise click.UsageError("--json is for one file; --jsonl prints one document a line for many")
+    if several and (as_json or crjson):
+        raise click.UsageError("--json and --crjson are for one file; --jsonl prints one document a line for many")
     validator = open_validator(
         settings_from(),
         trust=trust,
@@ -69,19 +79,25 @@ def command(  # noqa: PLR0913 - one argument per option
         crl=crl,
     )
     if not several:
-        _one(files[0], manifest, validator, as_json=as_json)
+        _one(files[0], manifest, validator, at=at, crjson=crjson, as_json=as_json)
     if manifest is not None:
         raise click.UsageError("--manifest is for one file; beside many, each is found by its name")
     rows = show_rows(verified(files_below(files), validator, named=frozenset(files)), as_lines=jsonl)
     raise click.exceptions.Exit(exit_code(rows))
 
 
-def _one(file: Path, manifest: Path | None, validator: Validator, *, as_json: bool) -> NoReturn:
+def _one(  # noqa: PLR0913 - what to look at, and how to show it
+    file: Path, manifest: Path | None, validator: Validator, *, at: datetime | None, crjson: bool, as_json: bool
+) -> NoReturn:
     from sdsafe.api import read_asset
     from sdsafe.verification import accepts
 
-    report = validator.inspect(read_asset(file, manifest))
-    show_report(report, str(file), as_json=as_json)
+    asset = read_asset(file, manifest)
+    report = validator.inspect(asset)
+    if crjson:
+        show_crjson(asset, report, str(file), at=at)
+    else:
+        show_report(report, str(file), as_json=as_json)
     accepted = accepts(report.verdict, validator.policy)
     if not accepted:
         message(f"sdsafe: verdict is {report.verdict.value}, required is {validator.policy.least.value}")

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sdsafe.protocols import Signer, TimeStamper
     from sdsafe.provenance.manifest.document import ManifestDefinition
 
-__all__ = ["STORE_TYPE", "library_version", "read", "read_store", "sign"]
+__all__ = ["STORE_TYPE", "library_version", "read", "read_crjson", "read_store", "sign"]
 
 STORE_TYPE = "application/c2pa"
 """Media type of a manifest store without its asset."""
@@ -191,6 +191,23 @@ def read_store(store: bytes, *, time_anchors: tuple[bytes, ...] = ()) -> Reading
     store says. See ``probe.RecoveryProbe`` for which failures it forgives.
     """
     return _read(STORE_TYPE, store, time_anchors)
+
+
+def read_crjson(asset: Asset) -> dict[str, Any]:
+    """Return what the library writes down of all manifests of an asset (crJSON); empty where it cannot.
+
+    Its results are those of a validator without any list; see ``crjson``.
+    """
+    for beside in dict.fromkeys((None, asset.sidecar)):
+        try:
+            with c2pa.Reader(
+                asset.media_type, io.BytesIO(asset.data), beside, context=_context(os.getpid(), ())
+            ) as reader:
+                document: dict[str, Any] = json.loads(reader.crjson())
+                return document
+        except (c2pa.C2paError, ValueError, RecursionError):
+            continue
+    return {}
 
 
 @lru_cache(maxsize=8)
