@@ -24,8 +24,9 @@ weights: $(STAMP)  ## pull the output classifier (24 MB, hash-pinned) into the m
 
 system-packages:  ## Debian packages that the cross-checks of the tests need
 	@ldconfig -p | grep -q libGL.so.1 && command -v openssl >/dev/null && command -v exiftool >/dev/null \
+	  && command -v softhsm2-util >/dev/null \
 	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-	    libgl1 libglib2.0-0 openssl libimage-exiftool-perl)
+	    libgl1 libglib2.0-0 openssl libimage-exiftool-perl softhsm2)
 
 # The demo keeps its keys, ledger and repository in ./demo, so that trying it out leaves no trace elsewhere.
 demo: export SDSAFE_HOME = $(CURDIR)/$(DEMO)/state

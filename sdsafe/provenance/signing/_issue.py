@@ -21,6 +21,8 @@ from sdsafe._internal.certificates import CLAIM_SIGNING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
 __all__ = ["LEAF_DAYS", "Hierarchy", "issue"]
 
 LEAF_DAYS = 90
@@ -42,13 +44,16 @@ class Hierarchy:
     leaf_key: ec.EllipticCurvePrivateKey = field(repr=False)
 
 
-def issue(organisation: str, at: datetime, *, leaf_days: float = LEAF_DAYS) -> Hierarchy:
+def issue(
+    organisation: str, at: datetime, *, leaf_days: float = LEAF_DAYS, public: CertificatePublicKeyTypes | None = None
+) -> Hierarchy:
     """Make new keys and certify them: root P-384 for ten years, issuing P-256 for five, leaf P-256.
 
     Args:
         organisation: Stands as O in every subject; 1 to 40 printable characters.
         at: Now (aware); validity begins five minutes earlier.
         leaf_days: How long the leaf lives.
+        public: Certified in place of the key that is made, where the private one is elsewhere.
     """
     root_key = ec.generate_private_key(ec.SECP384R1())
     issuing_key = ec.generate_private_key(ec.SECP256R1())
@@ -72,7 +77,9 @@ def issue(organisation: str, at: datetime, *, leaf_days: float = LEAF_DAYS) -> H
     )
     leaf_name = _name(organisation, f"{organisation} (sdsafe development CA)")
     leaf = (
-        _certificate(leaf_name, leaf_key.public_key(), (issuing_name, issuing_key.public_key()), at, leaf_days)
+        _certificate(
+            leaf_name, public or leaf_key.public_key(), (issuing_name, issuing_key.public_key()), at, leaf_days
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([CLAIM_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
@@ -83,7 +90,7 @@ def issue(organisation: str, at: datetime, *, leaf_days: float = LEAF_DAYS) -> H
 
 def _certificate(
     subject: x509.Name,
-    key: ec.EllipticCurvePublicKey,
+    key: CertificatePublicKeyTypes,
     by: tuple[x509.Name, ec.EllipticCurvePublicKey],
     at: datetime,
     days: float,

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sdsafe._internal.certificates import (
     Fault,
     authority_faults,
+    extension,
     load,
     short_name,
     signer_faults,
@@ -24,8 +26,6 @@ from sdsafe._internal.certificates import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
-
-    from cryptography import x509
 
 __all__ = ["RULES", "Remark", "lint"]
 
@@ -39,6 +39,8 @@ RULES = {
     "extended-key-usage": "extended key usage claimSigning, emailProtection or documentSigning, and not any",
     "basic-constraints": "the leaf is no certification authority, every other certificate is one",
     "authority-key-identifier": "the issuer's key is named (AKI)",
+    "subject-key-identifier": "every certification authority names its own key (SKI)",
+    "path-length": "no certification authority stands higher than its path length allows",
     "critical-extension": "no critical extension that is not understood",
     "not-yet-valid": "validity has begun",
     "expired": "validity has not ended",
@@ -54,6 +56,8 @@ class Remark:
     rule: str
     ok: bool
     says: str
+    must: bool = True
+    """Whether breaking it makes the credential useless; False for advice."""
 
 
 def lint(chain: Sequence[bytes], key: bytes | None, *, at: datetime) -> tuple[Remark, ...]:
@@ -87,8 +91,9 @@ def _faults(certificates: list[x509.Certificate], key: bytes | None, at: datetim
     leaf, *authorities = certificates
     yield from _order_faults(certificates)
     yield from signer_faults(leaf)
-    for authority in authorities:
+    for below, authority in enumerate(authorities):
         yield from _named(authority, authority_faults(authority))
+        yield from _named(authority, _place_faults(authority, below))
     for certificate in certificates:
         yield from _named(certificate, validity_faults(certificate, at))
     if key is not None and leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != key:
@@ -108,6 +113,15 @@ def _order_faults(certificates: list[x509.Certificate]) -> Iterator[Fault]:
         yield Fault("order", "the certificate of the issuer is missing: validators need it to reach an anchor")
     if len(certificates) > 1 and certificates[-1].issuer == certificates[-1].subject:
         yield Fault("order", "the root is in the chain: it makes every file larger and convinces nobody")
+
+
+def _place_faults(authority: x509.Certificate, below: int) -> Iterator[Fault]:
+    """Yield what is wrong with an authority that has ``below`` other authorities between itself and the leaf."""
+    if extension(authority, x509.SubjectKeyIdentifier) is None:
+        yield Fault("subject-key-identifier", "it does not name its own key (SKI)")
+    constraints = extension(authority, x509.BasicConstraints)
+    if constraints is not None and constraints.path_length is not None and below > constraints.path_length:
+        yield Fault("path-length", f"it has {below} below it, and allows {constraints.path_length}")
 
 
 def _named(certificate: x509.Certificate, faults: Iterator[Fault]) -> Iterator[Fault]:

@@ -13,11 +13,13 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from asn1crypto import tsp
 
+from sdsafe._internal.deadline import within
 from sdsafe.errors import ConfigurationError, SigningError
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class HttpStamper:
                 failures.append(f"{urlsplit(address).hostname}: not asked any more")
                 continue
             try:
-                reply = self._ask(address, query)
+                reply = within(self.timeout_s, partial(self._ask, address, query))
                 _require_granted(query, reply)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 failures.append(f"{urlsplit(address).hostname}: {_reason(error)}")
@@ -112,21 +114,17 @@ class HttpStamper:
         )
 
     def _ask(self, address: str, query: bytes) -> bytes:
-        deadline = time.monotonic() + self.timeout_s
         request = urllib.request.Request(  # noqa: S310 - `of` lets http and https pass and nothing else
             address, data=query, headers={"Content-Type": _QUERY_TYPE, "Accept": _REPLY_TYPE}
         )
         opener = urllib.request.build_opener(_NoRedirects())
         with opener.open(request, timeout=self.timeout_s) as response:
             received = b""
-            # A socket's timeout is for one read: who sends a byte now and then would keep us for ever.
             while piece := response.read1(_PIECE):
                 received += piece
                 if len(received) > _MOST_BYTES:
                     msg = "the reply is too long"
                     raise ValueError(msg)
-                if time.monotonic() > deadline:
-                    raise TimeoutError
             return received
 
 
