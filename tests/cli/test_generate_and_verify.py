@@ -127,7 +127,7 @@ def test_an_existing_file_is_kept_without_force(sdsafe: Callable[..., Any], tmp_
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["-o", "a.jpg"],
+        ["-o", "a.gif"],
         ["-o", "no/such/folder/a.png"],
         ["-o", "a.png", "--size", "large"],
         ["-o", "a.png", "--size", "255x256"],

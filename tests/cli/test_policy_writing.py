@@ -105,7 +105,7 @@ class TestExplain:
     def test_the_packs_that_judge_come_first(self, policy: Command) -> None:
         code, out, _ = policy("explain", "baseline.marked-and-signed")
         assert code == 0
-        assert "  asks     always" in out
+        assert any("request.task: what is to be done" in line for line in out.splitlines())
         assert "obliges  watermark: the invisible mark reads back from the finished file" in out
 
     def test_an_unknown_rule_is_a_usage_error(self, policy: Command) -> None:

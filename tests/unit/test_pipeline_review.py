@@ -220,7 +220,7 @@ class TestReview:
         assert isinstance(waiting, InReview)
         reviews.say(waiting.ticket, approve())
 
-        def broken(*_: object) -> None:
+        def broken(*_: object, **__: object) -> None:
             raise SigningError("the signer is away")
 
         with monkeypatch.context() as patch:
