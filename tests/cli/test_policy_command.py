@@ -61,7 +61,7 @@ def test_an_ordinary_prompt_is_allowed(sdsafe: Callable[..., Any]) -> None:
     code, out, _ = sdsafe("check", "a red house on green hills")
     assert code == 0
     assert out.startswith("allow\n")
-    assert "baseline 1.0.0" in out
+    assert "baseline 1.1.0" in out
 
 
 def test_a_refusal_names_rule_and_characters(sdsafe: Callable[..., Any]) -> None:
@@ -139,7 +139,7 @@ def test_an_unknown_or_broken_pack_is_a_fault(sdsafe: Callable[..., Any], tmp_pa
 def test_list_shows_what_judges(sdsafe: Callable[..., Any]) -> None:
     code, out, _ = sdsafe("list")
     assert code == 0
-    assert "baseline\t1.0.0\tyes" in out
+    assert "baseline\t1.1.0\tyes" in out
     assert "house\t1.0.0\t-\t1\tHouse rules" in out
     document = json.loads(sdsafe("list", "--json")[1])
     assert {each["id"]: each["chosen"] for each in document["policies"]}.items() >= {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_the_shipped_pack_is_found_by_name_and_has_an_identity() -> None:
     loaded = load_policies(["baseline"])
     (ref,) = loaded.refs
-    assert (ref.id, ref.version) == ("baseline", "1.0.0")
+    assert (ref.id, ref.version) == ("baseline", "1.1.0")
     assert len(ref.digest) == 64
     assert "baseline" in available_packs()
 
