@@ -78,7 +78,8 @@ def test_json_names_its_schema(sdsafe: Callable[..., Answer], keys: Path) -> Non
     checked = json.loads(sdsafe("check", "--json").out)
     assert checked["schema"] == "sdsafe.keys.check/1"
     assert checked["ok"] is True
-    assert {"rule", "ok", "says"} == set(checked["rules"][0])
+    assert {"rule", "ok", "says", "must"} == set(checked["rules"][0])
+    assert checked["assurance"] == {"level": None, "product": None}
     shown = json.loads(sdsafe("show", "--json").out)
     assert shown["schema"] == "sdsafe.keys.show/1"
     leaf = x509.load_pem_x509_certificate((keys / "chain.pem").read_bytes())
@@ -154,3 +155,34 @@ def test_a_scheme_nobody_knows(sdsafe: Callable[..., Answer]) -> None:
 def test_a_name_that_does_not_fit(sdsafe: Callable[..., Answer], keys: Path, name: str) -> None:
     assert sdsafe("init", "--name", name).code == 1
     assert not keys.exists()
+
+
+class TestCheck:
+    """What ``keys check`` says beyond the rules of every claim signer."""
+
+    def test_advice_is_a_note_and_fails_only_where_that_is_asked(self, sdsafe: Callable[..., Answer]) -> None:
+        sdsafe("init")
+        answer = sdsafe("check")
+        assert answer.code == 0
+        notes = [line for line in answer.out.splitlines() if line.startswith("note")]
+        assert [line.split()[1] for line in notes] == ["status:"]  # a development CA answers no questions
+        assert sdsafe("check", "--strict").code == 1
+
+    def test_the_end_is_a_note_as_early_as_one_likes(self, sdsafe: Callable[..., Answer]) -> None:
+        sdsafe("init")
+        assert "note renewal" not in sdsafe("check", "--days", "80").out
+        answer = sdsafe("check", "--days", "100")
+        assert answer.code == 0
+        assert "note renewal: 'local development (sdsafe development CA)' ends at" in answer.out
+        assert sdsafe("check", "--days", "0").code == 2
+
+    @pytest.mark.parametrize("level", ["al1", "al2"])
+    def test_a_development_credential_reaches_no_assurance_level(
+        self, sdsafe: Callable[..., Answer], level: str
+    ) -> None:
+        sdsafe("init")
+        answer = sdsafe("check", "--level", level)
+        assert answer.code == 1
+        broken = {line.split()[1].rstrip(":") for line in answer.out.splitlines() if line.startswith("FAIL")}
+        assert {"al-level", "al-product", "al-policy", "al-status"} <= broken
+        assert sdsafe("check", "--level", "al3").code == 2

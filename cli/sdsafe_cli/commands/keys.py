@@ -82,29 +82,38 @@ def init(  # noqa: PLR0913 - one argument per flag
 
 @command.command("check")
 @click.argument("signer", required=False)
+@click.option("--level", type=click.Choice(("al1", "al2")), help="Also hold it against this assurance level.")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=14, show_default=True, help="Warn when it ends within this time."
+)
+@click.option("--strict", is_flag=True, help="Exit 1 for what is only advised, too: for a job that runs daily.")
 @json_option
-def check(*, signer: str | None, as_json: bool) -> None:
+def check(*, signer: str | None, level: str | None, days: int, strict: bool, as_json: bool) -> None:
     """Hold a credential against every rule of C2PA's certificate profile.
 
-    SIGNER is a signer URI; default: the configured one. Exit 1: a rule is broken.
+    SIGNER is a signer URI; default: the configured one. A key that is elsewhere signs something that is no claim, to
+    prove that it belongs to the certificate. A leaf that states an assurance level is held against it. Exit 1: a rule
+    is broken.
     """
-    from sdsafe._internal.clock import now
-    from sdsafe.provenance.signing.credentials import expiry_warning, lint
-    from sdsafe.provenance.signing.local import read_public_key
+    from datetime import timedelta
 
-    settings = settings_from()
-    scheme, options = _signer(settings, signer)
-    chain = _chain(settings, scheme, options)
-    key = read_public_key(settings.places, options) if scheme == "file" else None
-    remarks = lint(chain, key, at=now())
-    good = all(remark.ok for remark in remarks)
+    from sdsafe._internal.clock import now
+    from sdsafe.provenance.signing.advice import advise, judge_assurance
+    from sdsafe.provenance.signing.lint import lint
+
+    chain, key, further = _credential(settings_from(), signer)
+    rules = (
+        *lint(chain, key, at=now()),
+        *further,
+        *judge_assurance(chain, level),
+        *advise(chain, at=now(), least_left=timedelta(days=days)),
+    )
+    good = all(each.ok for each in rules if each.must or strict)
     if as_json:
-        emit_json("sdsafe.keys.check/1", {"ok": good, "rules": plain(remarks)})
+        emit_json("sdsafe.keys.check/1", {"ok": good, "assurance": _assurance(chain), "rules": plain(rules)})
     else:
-        for remark in remarks:
+        for remark in rules:
             _show(remark)
-    if good and (warning := expiry_warning(chain[0])):
-        message(f"sdsafe: {warning}")
     if not good:
         raise click.exceptions.Exit(Exit.FAULT)
 
@@ -176,6 +185,37 @@ def _chain(settings: Settings, scheme: str, options: Mapping[str, object]) -> tu
     return chain
 
 
+def _credential(settings: Settings, uri: str | None) -> tuple[tuple[bytes, ...], bytes | None, tuple[Remark, ...]]:
+    """Return (chain, public half of the key where it is in a file, what a key that is elsewhere has shown)."""
+    from sdsafe import plugins
+    from sdsafe.protocols import Demanding
+    from sdsafe.provenance.signing.local import read_public_key
+    from sdsafe.provenance.signing.proof import prove_match
+
+    scheme, options = _signer(settings, uri)
+    if scheme == "file":
+        return _chain(settings, scheme, options), read_public_key(settings.places, options), ()
+    signer = plugins.load("sdsafe.signers", scheme, settings.places, options)
+    chain: tuple[bytes, ...] = signer.certificate_chain
+    if isinstance(signer, Demanding):  # it signs claims that come with receipts, and nothing else
+        message("sdsafe: whether the key belongs to the leaf was not checked: this signer signs nothing but claims")
+        return chain, None, ()
+    return chain, None, (prove_match(signer),)
+
+
+def _assurance(chain: tuple[bytes, ...]) -> object:
+    from sdsafe._internal.certificates import load
+    from sdsafe.provenance.signing.assurance import claimed_assurance
+
+    try:
+        return plain(claimed_assurance(load(chain[0])))
+    except (ValueError, IndexError):
+        return None
+
+
 def _show(remark: Remark) -> None:
-    mark = click.style("ok  ", fg="green") if remark.ok else click.style("FAIL", fg="red")
+    if remark.ok:
+        mark = click.style("ok  ", fg="green")
+    else:
+        mark = click.style("FAIL", fg="red") if remark.must else click.style("note", fg="yellow")
     click.echo(f"{mark} {remark.rule}: {remark.says}")

@@ -12,24 +12,30 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from sdsafe._internal.certificates import load
 from sdsafe.errors import SigningError
 from sdsafe.provenance.signing.algorithms import ALGORITHMS, algorithm_for
+from sdsafe.provenance.signing.lint import Remark
 
 if TYPE_CHECKING:
     from sdsafe.protocols import Signer
 
-__all__ = ["key_matches", "signature_holds"]
+__all__ = ["prove_match", "signature_holds"]
 
 # What is signed for a claim begins with a CBOR array (RFC 9052, section 4.4): these words never stand for one.
 _WORDS = b"sdsafe asks whether this key belongs to this certificate; this is no claim. "
 
 
-def key_matches(signer: Signer) -> bool:
+def prove_match(signer: Signer) -> Remark:
     """Have the signer sign something that is no claim, and say whether its own leaf verifies it.
+
+    Returns:
+        The remark ``key-match`` of ``lint``, for a key that nobody can look at.
 
     Raises:
         SigningError: The signer's own: it does not sign.
     """
     data = _WORDS + secrets.token_bytes(32)
-    return signature_holds(signer.certificate_chain[0], signer.alg, signer.sign(data), data)
+    holds = signature_holds(signer.certificate_chain[0], signer.alg, signer.sign(data), data)
+    says = "the leaf does not verify what its key signed" if not holds else "the key signed, and the leaf verifies it"
+    return Remark(rule="key-match", ok=holds, says=says)
 
 
 def signature_holds(leaf: bytes, alg: str, signature: bytes, data: bytes) -> bool:
