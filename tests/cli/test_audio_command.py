@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import wave
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ import pytest
 from sdsafe import api
 from sdsafe.generation._diffusers import DiffusersGenerator
 from sdsafe.testing.pipeline import fake_pipeline
-from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +33,7 @@ def generator() -> DiffusersGenerator:
 
 
 @pytest.fixture
-def sdsafe(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], generator: DiffusersGenerator
-) -> Sdsafe:
+def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Sdsafe, generator: DiffusersGenerator) -> Sdsafe:
     monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 
@@ -47,14 +43,7 @@ def sdsafe(
 
     monkeypatch.setattr(api, "open_pipeline", open_pipeline)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run_sdsafe()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+    return typed
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import c2pa
@@ -16,7 +15,6 @@ from sdsafe import api
 from sdsafe._internal import images
 from sdsafe.generation._diffusers import DiffusersGenerator
 from sdsafe.testing.pipeline import fake_pipeline
-from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +37,7 @@ def generator() -> DiffusersGenerator:
 def sdsafe(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    typed: Sdsafe,
     generator: DiffusersGenerator,
 ) -> Sdsafe:
     """Run the command line in this process and return (exit code, stdout, stderr)."""
@@ -53,14 +51,7 @@ def sdsafe(
 
     monkeypatch.setattr(api, "open_pipeline", open_pipeline)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run_sdsafe()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+    return typed
 
 
 def _manifests(path: Path) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from sdsafe import api
 from sdsafe.core.places import Places
 from sdsafe.testing.fakes import Behaviour, FakeOutputCheck
 from sdsafe.testing.pipeline import fake_pipeline
-from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +32,7 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sdsafe(
-    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Sdsafe
 ) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in this process and return (exit code, stdout, stderr)."""
     monkeypatch.setenv("SDSAFE_HOME", str(state))
@@ -48,14 +47,7 @@ def sdsafe(
 
     monkeypatch.setattr(api, "open_pipeline", open_pipeline)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run_sdsafe()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+    return typed
 
 
 def test_a_picture_is_made_and_proven(sdsafe: Callable[..., Any], state: Path, tmp_path: Path) -> None:

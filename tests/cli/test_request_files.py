@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from sdsafe import api
 from sdsafe._internal import images
 from sdsafe.generation._diffusers import DiffusersGenerator
 from sdsafe.testing.pipeline import fake_pipeline
-from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +30,7 @@ def generator() -> DiffusersGenerator:
 
 
 @pytest.fixture
-def sdsafe(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], generator: DiffusersGenerator
-) -> Sdsafe:
+def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Sdsafe, generator: DiffusersGenerator) -> Sdsafe:
     monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 
@@ -44,14 +40,7 @@ def sdsafe(
 
     monkeypatch.setattr(api, "open_pipeline", open_pipeline)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run_sdsafe()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+    return typed
 
 
 def _made(sdsafe: Sdsafe, *arguments: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from sdsafe._internal import images
 from sdsafe.generation._diffusers import DiffusersGenerator
 from sdsafe.testing.pipeline import fake_pipeline
 from sdsafe.testing.samples import sample_picture
-from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +42,7 @@ def _write(path: Path, node: Any, constants: dict[str, Any], out: list[str | int
 
 
 @pytest.fixture
-def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sdsafe:
+def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Sdsafe) -> Sdsafe:
     """Run the command line in this process, beside two networks and a picture."""
     monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -61,14 +59,7 @@ def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
     monkeypatch.setattr(api, "open_pipeline", open_pipeline)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run_sdsafe()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+    return typed
 
 
 def test_boxes_are_restored_and_the_request_reads_back(sdsafe: Sdsafe, tmp_path: Path) -> None:

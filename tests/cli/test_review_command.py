@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from sdsafe import api, plugins
 from sdsafe.gates.policy.judge import PackPolicy
 from sdsafe.gates.policy.loader import load_policies
 from sdsafe.testing.pipeline import fake_pipeline
-from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +30,7 @@ rules:
 
 
 @pytest.fixture
-def sdsafe(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Sdsafe) -> Callable[..., tuple[int, str, str]]:
     (tmp_path / "packs" / "house").mkdir(parents=True)
     (tmp_path / "packs" / "house" / "policy.yaml").write_text(PACK)
     monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
@@ -48,14 +44,7 @@ def sdsafe(
 
     monkeypatch.setattr(api, "open_pipeline", open_pipeline)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run_sdsafe()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+    return typed
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +12,6 @@ from sdsafe._internal import images
 from sdsafe.generation.keeping import Keeper
 from sdsafe.testing.pipeline import fake_pipeline
 from sdsafe.testing.samples import sample_picture
-from sdsafe_cli.main import run as run_sdsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sdsafe:
+def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Sdsafe) -> Sdsafe:
     monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(images.encode(sample_picture(5), "image/jpeg"))
@@ -37,14 +35,7 @@ def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
     monkeypatch.setattr(api, "open_keeper", open_keeper)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sdsafe", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run_sdsafe()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
+    return typed
 
 
 def test_a_photo_is_signed_and_verifies(sdsafe: Sdsafe, tmp_path: Path) -> None:
