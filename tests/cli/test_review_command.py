@@ -30,7 +30,9 @@ rules:
 
 
 @pytest.fixture
-def sdsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Sdsafe) -> Callable[..., tuple[int, str, str]]:
+def sdsafe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Callable[..., tuple[int, str, str]]
+) -> Callable[..., tuple[int, str, str]]:
     (tmp_path / "packs" / "house").mkdir(parents=True)
     (tmp_path / "packs" / "house" / "policy.yaml").write_text(PACK)
     monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
