@@ -59,7 +59,8 @@ def _points() -> list[str]:
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return list(module.fault_points())
+    # The signer apart is another process: its own tests kill it there.
+    return [each for each in module.fault_points() if not each.startswith("signer.")]
 
 
 class Worker:
