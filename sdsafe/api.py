@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         PolicyEngine,
         Probe,
         PromptCheck,
+        Signer,
         TimeStamper,
     )
     from sdsafe.provenance.manifest.envelope import Recipient
@@ -47,6 +48,7 @@ __all__ = [
     "open_pipeline",
     "open_policy",
     "open_prompt_checks",
+    "open_signing",
     "open_validator",
     "read_asset",
     "read_input",
@@ -216,6 +218,18 @@ def _stamper(settings: Settings) -> TimeStamper | None:
             )
         return None
     return stamper
+
+
+def open_signing(settings: Settings) -> tuple[Signer, TimeStamper | None]:
+    """Return the signer that ``settings`` name, and what asks the time-stamp authorities, if there are any.
+
+    Raises:
+        ConfigurationError, SigningError: As ``open_pipeline``.
+    """
+    from sdsafe.provenance.signing.uri import parse_signer_uri
+
+    scheme, options = parse_signer_uri(settings.signer)
+    return _plugin("signers", scheme, settings, options), _stamper(settings)
 
 
 def open_generator(settings: Settings, *, offline: bool | None = None) -> Generator:

@@ -38,6 +38,7 @@ def _document(node: Node) -> dict[str, object]:
         "failures": list(node.failures),
         "recorded_failures": list(node.recorded),
         "recovered": node.recovered,
+        "redacted": list(node.redacted),
         "signer": summary.signer if summary else None,
         "made_by": summary.claim_generator if summary else None,
         "asset_id": summary.asset_id if summary else None,
@@ -79,6 +80,8 @@ def _state(node: Node) -> str:
         return f"DOES NOT HOLD: {', '.join(node.failures)}"
     if node.recorded:
         return f"WAS BROKEN WHEN IT WENT IN: {', '.join(node.recorded)}"
+    if node.redacted:
+        return f"holds (redacted: {', '.join(node.redacted)})"
     return "holds (it had been removed, and was found again)" if node.recovered else "holds"
 
 

@@ -17,6 +17,8 @@ class EntryKind(StrEnum):
     RELEASED = "released"
     WITHDRAWN = "withdrawn"
     ERASED = "erased"
+    REVISED = "revised"
+    """Another file of a released asset: the same picture with a further manifest."""
     SIGNED = "signed"
     """In the log of a signer that keeps its own: it made a signature for the asset, whatever became of it."""
 

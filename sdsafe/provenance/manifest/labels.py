@@ -10,8 +10,10 @@ __all__ = [
     "ACTION_CONVERTED",
     "ACTION_CREATED",
     "ACTION_EDITED",
+    "ACTION_METADATA",
     "ACTION_OPENED",
     "ACTION_PLACED",
+    "ACTION_REDACTED",
     "ACTION_RESIZED",
     "ACTION_WATERMARKED",
     "AI_DISCLOSURE",
@@ -67,6 +69,12 @@ ACTION_OPENED = "c2pa.opened"
 
 ACTION_PLACED = "c2pa.placed"
 """18.15.2: an ingredient (``componentOf``) was put into the picture."""
+
+ACTION_METADATA = "c2pa.edited.metadata"
+"""18.15.2: what the file declares of itself was changed, and nothing that is seen or heard."""
+
+ACTION_REDACTED = "c2pa.redacted"
+"""18.15.2: an assertion of a manifest before this one was taken out."""
 
 ACTION_RESIZED = "c2pa.resized.proportional"
 """18.15.2: other dimensions, same proportions."""

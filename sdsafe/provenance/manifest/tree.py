@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sdsafe.core.findings import Severity
 from sdsafe.core.report import ManifestState
 from sdsafe.provenance.manifest import _c2pa, jumbf, labels
 from sdsafe.provenance.manifest.reading import Reading, state_of, summarise
@@ -52,6 +53,8 @@ class Node:
     """Status codes of what does not hold."""
     recorded: tuple[str, ...] = ()
     """Failures that were found, and put on record, when it went in."""
+    redacted: tuple[str, ...] = ()
+    """Assertions that a manifest above took out, and says so."""
     recovered: bool = False
     """It had been removed from the file and was found again in a repository, says the manifest above."""
     summary: ManifestSummary | None = None
@@ -97,14 +100,24 @@ class _Grower:
             self._boxes = {}
         self._left = _MOST
 
-    def node(self, label: str, above: tuple[str, ...], *, relationship: str = "", title: str = "") -> Node:
+    def node(
+        self,
+        label: str,
+        above: tuple[str, ...],
+        *,
+        relationship: str = "",
+        title: str = "",
+        redacted: frozenset[str] = frozenset(),
+    ) -> Node:
         box = self._boxes.get(label)
         self._left -= 1
         if box is None or label in above or len(above) >= _DEEPEST or self._left < 0:
             why = "ingredient.manifest.missing" if box is None else "ingredient.unknownProvenance"
             return Node(label=label, relationship=relationship, title=title, failures=(why,))
         reading = _c2pa.read_store(self._with_last(box))
-        intact = state_of(reading, tolerated=FORGIVEN) is ManifestState.VALID
+        excused = FORGIVEN | _excused(reading, redacted)
+        intact = state_of(reading, tolerated=excused) is ManifestState.VALID
+        redacted |= _redactions(reading)
         summary = summarise(reading)
         found_again = _found_again(summary)
         nodes, plain = [], []
@@ -114,14 +127,15 @@ class _Grower:
             if manifest is None:
                 plain.append(Ingredient(title=named, relationship=kind))
                 continue
-            below = self.node(manifest, (*above, label), relationship=kind, title=named)
+            below = self.node(manifest, (*above, label), relationship=kind, title=named, redacted=redacted)
             nodes.append(_with_record(below, each, found_again))
         return Node(
             label=label,
             relationship=relationship,
             title=title,
             intact=intact,
-            failures=() if intact else tuple(sorted(reading.failures - FORGIVEN)) or ("claimSignature.missing",),
+            failures=() if intact else tuple(sorted(reading.failures - excused)) or ("claimSignature.missing",),
+            redacted=tuple(sorted(each.rpartition("/")[2] for each in redacted if f"/{label}/" in each)),
             summary=summary,
             nodes=tuple(nodes),
             plain=tuple(plain),
@@ -136,6 +150,29 @@ class _Grower:
 
     def _raw(self, box: jumbf.Box) -> bytes:
         return self._store[box.offset : box.offset + 8 + len(box.content)]
+
+
+def _redactions(reading: Reading) -> frozenset[str]:
+    """Return the URIs of the assertions that a manifest says it took out of those before it."""
+    claim = reading.manifest.get("claim.v2")
+    listed = claim.get("redacted_assertions") if isinstance(claim, Mapping) else None
+    return frozenset(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else frozenset()
+
+
+def _excused(reading: Reading, redacted: frozenset[str]) -> frozenset[str]:
+    """Return the failure codes that come of redactions above alone: what is missing was taken out, and that was said.
+
+    The hash of a manifest that was redacted is another one, too; its claim and signature are still bound.
+    """
+    manifests = {each.partition("/c2pa.assertions/")[0] for each in redacted}
+    excused, others = set(), set()
+    for code in reading.codes:
+        if code.severity is not Severity.FAILURE:
+            continue
+        missing = code.code == "assertion.missing" and code.url in redacted
+        changed = code.code == "ingredient.manifest.mismatch" and code.url in manifests
+        (excused if missing or changed else others).add(code.code)
+    return frozenset(excused - others)
 
 
 def _found_again(summary: ManifestSummary | None) -> frozenset[str]:

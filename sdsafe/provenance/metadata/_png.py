@@ -13,7 +13,7 @@ from sdsafe.provenance.metadata.xmp import MAX_PACKET_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["insert", "scan"]
+__all__ = ["checked", "insert", "scan"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP = b"XML:com.adobe.xmp"
@@ -53,6 +53,16 @@ def insert(data: bytes, packet: bytes, label: str | None) -> bytes:
     if label is not None:
         chunks += _chunk(b"tEXt", _LABEL + b"\x00" + label.encode("ascii"))
     return data[:_HEADER_END] + chunks + data[_HEADER_END:]
+
+
+def checked(data: bytes) -> bytes:
+    """Return the file with every checksum made to fit."""
+    parts, at = [data[: len(_SIGNATURE)]], len(_SIGNATURE)
+    while at < len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        parts.append(_chunk(data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
+        at += _AROUND + length
+    return b"".join(parts)
 
 
 def _chunk(type_: bytes, body: bytes) -> bytes:

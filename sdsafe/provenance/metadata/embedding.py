@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sdsafe.core.states import Asset
     from sdsafe.provenance.metadata._found import Found
 
-__all__ = ["EMBEDDABLE", "Declaration", "embed", "read"]
+__all__ = ["EMBEDDABLE", "Declaration", "embed", "read", "without_prompt"]
 
 
 class _Container(Protocol):
@@ -82,6 +82,35 @@ def embed(data: bytes, media_type: str, metadata: Metadata) -> bytes:
     if before.problems:
         raise damaged(media_type)
     return container.insert(data, packet, metadata.aigc.render_wrapped() if metadata.aigc else None)
+
+
+def without_prompt(asset: Asset) -> bytes:
+    """Return the file with the prompt, and who wrote it, taken out of its XMP; every other byte as it is.
+
+    The new packet takes the room of the old one, filled up with spaces, as XMP foresees.
+
+    Raises:
+        MetadataError: ``metadata.rewrite``: there is not exactly one packet, it is packed, or it declares more than is
+            known here, which would be lost.
+    """
+    found = read(asset)
+    packets = _CONTAINERS[asset.media_type].scan(asset.data).packets
+    if found.metadata is None or found.problems or len(packets) != 1 or asset.data.count(packets[0][1]) != 1:
+        raise _unwritable()
+    old = packets[0][1]
+    if render(replace(found.metadata, aigc=parse(old).aigc)).strip() != old.strip():
+        raise _unwritable()
+    new = render(replace(parse(old), prompt=None, prompt_writer=None))
+    data = asset.data.replace(old, new + b" " * (len(old) - len(new)))
+    return _png.checked(data) if asset.media_type == "image/png" else data
+
+
+def _unwritable() -> MetadataError:
+    return MetadataError(
+        "the XMP of this file cannot be rewritten: it is not as it was written here",
+        code="metadata.rewrite",
+        hint="Take the prompt out of it with the tool that wrote it, before signing.",
+    )
 
 
 def read(asset: Asset) -> Declaration:

@@ -139,6 +139,9 @@ def _history(newest: Receipt) -> Iterable[Finding]:
         case EntryKind.ERASED:
             text = f"its private record was erased at {when}"
             yield _finding("ledger.erased", Severity.INFORMATIONAL, text)
+        case EntryKind.REVISED:
+            text = f"a file of this asset was given a further manifest at {when}"
+            yield _finding("ledger.revised", Severity.INFORMATIONAL, text)
         case EntryKind.SIGNED:
             text = f"signed at {when}, in the log of a signer: whether it was released stands in the ledger"
             yield _finding("ledger.signed-only", Severity.INFORMATIONAL, text)
