@@ -165,7 +165,8 @@ def _excused(reading: Reading, redacted: frozenset[str]) -> frozenset[str]:
     The hash of a manifest that was redacted is another one, too; its claim and signature are still bound.
     """
     manifests = {each.partition("/c2pa.assertions/")[0] for each in redacted}
-    excused, others = set(), set()
+    excused: set[str] = set()
+    others: set[str] = set()
     for code in reading.codes:
         if code.severity is not Severity.FAILURE:
             continue
