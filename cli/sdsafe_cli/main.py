@@ -96,6 +96,7 @@ def run() -> None:
     from sdsafe.errors import SdsafeError
     from sdsafe_cli._errors import Exit, exit_code_for, show
 
+    _let_signers_ask()
     try:
         code = main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -113,3 +114,14 @@ def run() -> None:
         show(error)
         code = exit_code_for(error)
     sys.exit(int(code or 0))
+
+
+def _let_signers_ask() -> None:
+    """Have a signer that needs a password ask for it, where a person sits at this terminal."""
+    from sdsafe._internal.prompting import set_prompt
+
+    def ask(question: str) -> str:
+        answer: str = click.prompt(question, hide_input=True, err=True, default="", show_default=False)
+        return answer
+
+    set_prompt(ask if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() else None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sdsafe_cli._errors import Exit
+from sdsafe_cli.certifying import csr
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import force_option, json_option
 from sdsafe_cli.render import emit_json, message, plain, table
@@ -28,6 +28,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group("keys")
 def command() -> None:
     """Make and check the credential that signs."""
+
+
+command.add_command(csr)
 
 
 @command.command("init")
@@ -54,11 +57,12 @@ def init(  # noqa: PLR0913 - one argument per flag
     with --trust. Also encrypts the key when SDSAFE_KEY_PASSWORD is set.
     """
     from sdsafe.provenance.signing.credentials import ROOT_FILE, init_development
+    from sdsafe_cli.passwords import new_password
 
     made = init_development(
         folder or settings_from().places.keys,
         name=name,
-        password=_password(password_file, ask=ask_password),
+        password=new_password(password_file, ask=ask_password),
         force=force,
         keep_root_key=keep_root_key,
     )
@@ -77,7 +81,10 @@ def init(  # noqa: PLR0913 - one argument per flag
         click.echo(f"old root     kept as {made.kept_root}")
     if not made.encrypted:
         message("The key is not encrypted: who reads the file can sign as you. Set SDSAFE_KEY_PASSWORD to change that.")
-    message("This is a development credential: nobody trusts it unless they are given root.pem.")
+    message(
+        "This is a development credential: nobody trusts it unless they are given root.pem. "
+        "`sdsafe keys csr` asks a real authority for one."
+    )
 
 
 @command.command("check")
@@ -144,26 +151,6 @@ def show(*, signer: str | None, as_json: bool) -> None:
         return
     columns = ("subject", "issuer", "not_before", "not_after", "sha256")
     table("Certificates", columns, [tuple(row[column] for column in columns) for row in rows])
-
-
-def _password(file: Path | None, *, ask: bool) -> bytes | None:
-    from sdsafe.provenance.signing.local import PASSWORD_VARIABLE
-
-    if ask:
-        answer: str = click.prompt("Password for the key", hide_input=True, confirmation_prompt=True, err=True)
-        return answer.encode()
-    if file is not None:
-        return _read(file)
-    return os.environ.get(PASSWORD_VARIABLE, "").encode() or None
-
-
-def _read(file: Path) -> bytes:
-    from sdsafe.errors import SigningError
-
-    try:
-        return file.read_bytes().rstrip(b"\r\n")
-    except OSError as error:
-        raise SigningError(f"{file.name}: cannot be read: {error.strerror}", code="signing.unreadable") from error
 
 
 def _signer(settings: Settings, uri: str | None) -> tuple[str, Mapping[str, object]]:

@@ -6,23 +6,39 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+    load_pem_private_key,
+    pkcs12,
+)
 
+from sdsafe._internal import atomic
 from sdsafe.errors import SigningError
 from sdsafe.provenance.signing.algorithms import unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     Password = Callable[[], bytes | None]
 
-__all__ = ["PASSWORD_VARIABLE", "PrivateKey", "load_chain", "load_key", "read_file"]
+__all__ = ["PASSWORD_VARIABLE", "PrivateKey", "load_chain", "load_key", "make_key", "read_file"]
 
 PASSWORD_VARIABLE = "SDSAFE_KEY_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
+_MAKERS: Mapping[str, Callable[[], PrivateKey]] = {
+    "es256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "es384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "es512": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+    **dict.fromkeys(("ps256", "ps384", "ps512"), lambda: rsa.generate_private_key(65537, 3072)),
+}
 _PEM = b"-----BEGIN "
 _BUNDLES = (".p12", ".pfx")
 
@@ -106,6 +122,38 @@ def load_key(path: Path, password: Password) -> PrivateKey:
         return _supported(load(data, secret))
     except (ValueError, TypeError) as error:
         raise _wrong_password("the private key") from error
+
+
+def make_key(path: Path, alg: str, password: bytes | None) -> PrivateKey:
+    """Make a private key, and write it where nothing is yet (PKCS#8 in PEM, mode 0600).
+
+    Args:
+        path: Its folder is made when missing, mode 0700.
+        alg: One of the seven; RSA keys have 3072 bits.
+        password: Encrypts it; None leaves it readable by whoever reads the file.
+
+    Raises:
+        SigningError: ``signing.unsupported``, ``signing.password`` (an empty one), ``signing.exists``.
+        AssetError: It cannot be written.
+    """
+    if alg not in _MAKERS:
+        raise unsupported(alg)
+    if password == b"":
+        raise SigningError("the password is empty", code="signing.password", hint="Give one, or none at all.")
+    if path.exists():
+        raise SigningError(
+            f"there is a key already: {path.name}",
+            code="signing.exists",
+            hint="A key that signed is kept until nobody needs a time-stamp or a renewal of it: use another folder.",
+        )
+    key = _MAKERS[alg]()
+    lock = NoEncryption() if password is None else BestAvailableEncryption(password)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SigningError(f"the folder for keys cannot be made: {error.strerror}", code="signing.folder") from error
+    atomic.write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock), mode=0o600)
+    return key
 
 
 def _is_bundle(path: Path) -> bool:

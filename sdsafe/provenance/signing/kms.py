@@ -11,7 +11,7 @@ from sdsafe.provenance.signing.algorithms import joined
 from sdsafe.provenance.signing.elsewhere import Credential, require_options, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sdsafe.core.places import Places
 
@@ -63,7 +63,6 @@ class AwsKmsSigner:
         require_options("awskms", options, _OPTIONS)
         if find_spec("boto3") is None:
             raise MissingExtraError("signing with AWS KMS", extra="kms-aws", detail="no module boto3")
-        credential = Credential.of(options)
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
@@ -79,7 +78,8 @@ class AwsKmsSigner:
                 code="signing.unreachable",
                 hint="Set a region, and credentials as the AWS command line takes them.",
             ) from error
-        return cls(client, text_of(options, "path") or "", credential)
+        key = text_of(options, "path") or ""
+        return cls(client, key, Credential.of(options, lambda: _public_key(client, key)))
 
     @property
     def alg(self) -> str:
@@ -91,6 +91,11 @@ class AwsKmsSigner:
         """DER certificates, leaf first."""
         return self.__credential.chain
 
+    @property
+    def public_key(self) -> bytes:
+        """DER SubjectPublicKeyInfo of the key that signs."""
+        return self.__credential.spki
+
     def sign(self, data: bytes, /) -> bytes:
         """Return the service's signature over ``data``; asked twice at most, each within seconds.
 
@@ -98,26 +103,16 @@ class AwsKmsSigner:
             SigningError: ``signing.refused`` (no right to the key, or no such key), ``signing.throttled``,
                 ``signing.unreachable``.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
         algorithm = self.__credential.algorithm
         bits = algorithm.digest.digest_size * 8
         whole = len(data) <= _MOST_RAW
-        try:
-            answer = self.__client.sign(
-                KeyId=self.__key,
-                Message=data if whole else hashlib.new(f"sha{bits}", data).digest(),
-                MessageType="RAW" if whole else "DIGEST",
-                SigningAlgorithm=_NAMES[algorithm.name[:2]].format(bits=bits),
-            )
-        except ClientError as error:
-            raise _told(str(error.response.get("Error", {}).get("Code", "unknown"))) from None
-        except BotoCoreError as error:
-            raise SigningError(
-                f"AWS KMS cannot be reached: {type(error).__name__}",
-                code="signing.unreachable",
-                hint="Check network, region and credentials.",
-            ) from None
+        answer = _asked(
+            self.__client.sign,
+            KeyId=self.__key,
+            Message=data if whole else hashlib.new(f"sha{bits}", data).digest(),
+            MessageType="RAW" if whole else "DIGEST",
+            SigningAlgorithm=_NAMES[algorithm.name[:2]].format(bits=bits),
+        )
         signature = bytes(answer["Signature"])
         return joined(signature, algorithm) if algorithm.width else signature
 
@@ -130,6 +125,26 @@ class AwsKmsSigner:
         raise TypeError("a signer can be neither copied nor pickled")
 
 
+def _public_key(client: Any, key: str) -> bytes:
+    """Return the public half as the service shows it: DER SubjectPublicKeyInfo."""
+    return bytes(_asked(client.get_public_key, KeyId=key)["PublicKey"])
+
+
+def _asked(call: Callable[..., Any], **what: object) -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return call(**what)
+    except ClientError as error:
+        raise _told(str(error.response.get("Error", {}).get("Code", "unknown"))) from None
+    except BotoCoreError as error:
+        raise SigningError(
+            f"AWS KMS cannot be reached: {type(error).__name__}",
+            code="signing.unreachable",
+            hint="Check network, region and credentials.",
+        ) from None
+
+
 def _told(code: str) -> SigningError:
     """Return the error for a code of AWS; its messages name accounts and keys and are not repeated."""
     if "Throttl" in code or code in {"LimitExceededException", "RequestLimitExceeded", "TooManyRequestsException"}:
@@ -139,5 +154,5 @@ def _told(code: str) -> SigningError:
     return SigningError(
         f"AWS KMS did not sign: {code[:60]}",
         code="signing.refused",
-        hint="Check the key's id, its usage (SIGN_VERIFY), and your right to kms:Sign.",
+        hint="Check the key's id, its usage (SIGN_VERIFY), and your right to kms:Sign (for a request: kms:GetPublicKey).",
     )

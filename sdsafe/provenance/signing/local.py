@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sdsafe._internal.certificates import short_name, validity_faults
 from sdsafe._internal.clock import now
+from sdsafe._internal.prompting import ask_person
 from sdsafe.errors import PluginError, SigningError
 from sdsafe.provenance.signing.algorithms import algorithm_for, joined, spki
 from sdsafe.provenance.signing.credentials import CHAIN_FILE, KEY_FILE
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.places import Places
 
-__all__ = ["PASSWORD_VARIABLE", "FileSigner", "read_chain", "read_public_key"]
+__all__ = ["PASSWORD_VARIABLE", "FileSigner", "key_file", "read_chain", "read_key", "read_public_key"]
 
 _OPTIONS = {"path", "key", "alg", "password", "password-file"}
 _BUNDLES = (".p12", ".pfx")
@@ -47,7 +48,7 @@ class FileSigner:
             chain: Certificates, leaf first.
             key: Private key; the same file where it is a PKCS#12 bundle.
             password: Asked for the password of an encrypted key; default: the variable ``SDSAFE_KEY_PASSWORD``, then
-                the keyring, where that library is installed.
+                the keyring, where that library is installed, then whoever sits at the command line.
             alg: For RSA keys ps256 (default), ps384 or ps512; of others it follows from the key.
 
         Raises:
@@ -137,14 +138,28 @@ def read_chain(places: Places, options: Mapping[str, object]) -> tuple[bytes, ..
     return tuple(each.public_bytes(Encoding.DER) for each in certificates)
 
 
+def key_file(places: Places, options: Mapping[str, object]) -> Path:
+    """Return where the private key is that these options name, or would be."""
+    return _files(places, options)[1]
+
+
+def read_key(places: Places, options: Mapping[str, object]) -> PrivateKey:
+    """Return the private key that these options name, whether it has certificates or not.
+
+    Raises:
+        SigningError: ``signing.missing``, ``signing.unreadable``, ``signing.password`` or ``signing.unsupported``.
+    """
+    key = key_file(places, options)
+    return load_key(key, _password_source(options) or _default_password(key))
+
+
 def read_public_key(places: Places, options: Mapping[str, object]) -> bytes:
     """Return the public half of the key that these options name (DER SubjectPublicKeyInfo), for ``lint``.
 
     Raises:
         SigningError: ``signing.missing``, ``signing.unreadable``, ``signing.password`` or ``signing.unsupported``.
     """
-    _, key = _files(places, options)
-    return spki(load_key(key, _password_source(options) or _default_password(key)).public_key())
+    return spki(read_key(places, options).public_key())
 
 
 def _files(places: Places, options: Mapping[str, object]) -> tuple[Path, Path]:
@@ -161,27 +176,32 @@ def _files(places: Places, options: Mapping[str, object]) -> tuple[Path, Path]:
 
 
 def _default_password(key: Path) -> Callable[[], bytes | None]:
-    """Return what looks for the password of a key file: the environment, then the keyring of the desktop or server."""
+    """Return what looks for the password of a key file: the environment, the keyring, then a person at a terminal."""
 
     def ask() -> bytes | None:
         value = os.environ.get(PASSWORD_VARIABLE)
         if value:
             return value.encode()
-        if find_spec("keyring") is None:
-            return None
-        import keyring
-
-        try:
-            kept = keyring.get_password(_KEYRING, str(key.resolve()))
-        except Exception as error:
-            raise SigningError(
-                f"the keyring does not answer: {type(error).__name__}",
-                code="signing.password",
-                hint=f"Unlock it, or set {PASSWORD_VARIABLE}.",
-            ) from error
+        kept = _from_keyring(key) or ask_person(f"Password of {key.name}")
         return kept.encode() if kept else None
 
     return ask
+
+
+def _from_keyring(key: Path) -> str | None:
+    if find_spec("keyring") is None:
+        return None
+    import keyring
+
+    try:
+        kept: str | None = keyring.get_password(_KEYRING, str(key.resolve()))
+    except Exception as error:
+        raise SigningError(
+            f"the keyring does not answer: {type(error).__name__}",
+            code="signing.password",
+            hint=f"Unlock it, or set {PASSWORD_VARIABLE}.",
+        ) from error
+    return kept
 
 
 def _password_source(options: Mapping[str, object]) -> Callable[[], bytes | None] | None:

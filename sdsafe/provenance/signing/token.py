@@ -9,9 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from sdsafe._internal.prompting import ask_person
 from sdsafe.errors import MissingExtraError, SigningError
+from sdsafe.provenance.signing.algorithms import spki
 from sdsafe.provenance.signing.elsewhere import Credential, require_options
 from sdsafe.provenance.signing.keyfiles import read_file
 
@@ -24,6 +26,7 @@ __all__ = ["PIN_VARIABLE", "Pkcs11Signer"]
 
 PIN_VARIABLE = "SDSAFE_PKCS11_PIN"
 _OPTIONS = {"path", "module", "object", "chain", "alg", "pin-file"}
+_ED25519_BYTES = 32
 
 
 class Pkcs11Signer:
@@ -58,7 +61,7 @@ class Pkcs11Signer:
         """Return a signer from options.
 
         Options: ``path``, the token's label; ``module``, the PKCS#11 library; ``object``, the key's label; ``chain``;
-        ``alg``; ``pin-file`` (default: the variable ``SDSAFE_PKCS11_PIN``).
+        ``alg``; ``pin-file`` (default: the variable ``SDSAFE_PKCS11_PIN``, then whoever sits at the command line).
 
         Raises:
             MissingExtraError: python-pkcs11 is not installed.
@@ -75,7 +78,9 @@ class Pkcs11Signer:
                     hint="Write pkcs11:TOKEN?module=LIBRARY&object=KEY&chain=FILE.",
                 )
         module, token = Path(str(options["module"])).expanduser(), str(options["path"])
-        return cls(module, token, str(options["object"]), _pin(options), Credential.of(options))
+        label, pin = str(options["object"]), _pin(options)
+        credential = Credential.of(options, lambda: _public_key(_library(module), token, label, pin))
+        return cls(module, token, label, pin, credential)
 
     @property
     def alg(self) -> str:
@@ -86,6 +91,11 @@ class Pkcs11Signer:
     def certificate_chain(self) -> tuple[bytes, ...]:
         """DER certificates, leaf first."""
         return self.__credential.chain
+
+    @property
+    def public_key(self) -> bytes:
+        """DER SubjectPublicKeyInfo of the key that signs."""
+        return self.__credential.spki
 
     def sign(self, data: bytes, /) -> bytes:
         """Return the token's signature over ``data``.
@@ -105,7 +115,7 @@ class Pkcs11Signer:
     def __signed(self, data: bytes) -> bytes:
         from pkcs11 import MGF, Mechanism
 
-        algorithm, public = self.__credential.algorithm, self.__credential.leaf.public_key()
+        algorithm, public = self.__credential.algorithm, self.__credential.public
         if isinstance(public, ed25519.Ed25519PublicKey):
             return bytes(self.__key.sign(data, mechanism=Mechanism.EDDSA))
         bits = algorithm.digest.digest_size * 8
@@ -133,13 +143,9 @@ class Pkcs11Signer:
             raise _told(error) from None
 
     def __enter(self) -> None:
-        from pkcs11 import ObjectClass, UserAlreadyLoggedIn
+        from pkcs11 import ObjectClass
 
-        token = self.__lib.get_token(token_label=self.__token)
-        try:
-            self.__session = token.open(user_pin=self.__pin)
-        except UserAlreadyLoggedIn:  # this process is, and tokens know no other difference
-            self.__session = token.open()
+        self.__session = _session(self.__lib, self.__token, self.__pin)
         self.__key = self.__session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=self.__label)
 
     def close(self) -> None:
@@ -177,6 +183,40 @@ def _library(module: Path) -> Any:
         raise _told(error) from None
 
 
+def _session(library: Any, label: str, pin: str) -> Any:
+    from pkcs11 import UserAlreadyLoggedIn
+
+    token = library.get_token(token_label=label)
+    try:
+        return token.open(user_pin=pin)
+    except UserAlreadyLoggedIn:  # this process is, and tokens know no other difference
+        return token.open()
+
+
+def _public_key(library: Any, token: str, label: str, pin: str) -> bytes:
+    """Return the public half of a key as DER SubjectPublicKeyInfo: tokens keep it beside the private one."""
+    from pkcs11 import ObjectClass
+
+    try:
+        with _session(library, token, pin) as session:
+            return _spki(session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=label))
+    except _faults() as error:
+        raise _told(error) from None
+
+
+def _spki(key: Any) -> bytes:
+    from pkcs11 import Attribute, KeyType
+    from pkcs11.util.ec import encode_ec_public_key
+
+    if key.key_type is KeyType.RSA:
+        modulus, exponent = (int.from_bytes(key[each]) for each in (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT))
+        return spki(rsa.RSAPublicNumbers(exponent, modulus).public_key())
+    if key.key_type is KeyType.EC_EDWARDS:
+        point = bytes(key[Attribute.EC_POINT])
+        return spki(ed25519.Ed25519PublicKey.from_public_bytes(point[-_ED25519_BYTES:]))  # some wrap it, some do not
+    return bytes(encode_ec_public_key(key))
+
+
 def _faults() -> tuple[type[Exception], ...]:
     """Return what the library raises: its own errors, and those of a module that cannot be loaded."""
     import pkcs11
@@ -193,7 +233,7 @@ def _told(error: Exception) -> SigningError:
             return SigningError("there is no such token", code="signing.missing", hint="Check its label, and the slot.")
         case pkcs11.NoSuchKey():
             return SigningError(
-                "the token holds no such private key", code="signing.missing", hint="Check `object`, its label."
+                "the token holds no such key", code="signing.missing", hint="Check `object`, its label."
             )
         case pkcs11.PinIncorrect() | pkcs11.PinLenRange() | pkcs11.PinInvalid():
             return SigningError(
@@ -216,7 +256,7 @@ def _pin(options: Mapping[str, object]) -> str:
     if "pin-file" in options:
         pin = read_file(Path(str(options["pin-file"])).expanduser(), "the PIN file").decode("utf-8", "replace").strip()
     else:
-        pin = os.environ.get(PIN_VARIABLE, "")
+        pin = os.environ.get(PIN_VARIABLE, "") or ask_person("PIN of the token") or ""
     if not pin:
         raise SigningError(
             "the token needs a PIN", code="signing.password", hint=f"Set {PIN_VARIABLE}, or use pin-file=FILE."

@@ -8,7 +8,12 @@ import os
 import re
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
 from sdsafe.errors import SigningError
+from sdsafe.provenance.signing.algorithms import spki
 from sdsafe.provenance.signing.elsewhere import Credential, require_options, text_of
 from sdsafe.provenance.signing.keyfiles import read_file
 from sdsafe.provenance.signing.remote import base_address, exchange
@@ -59,7 +64,9 @@ class VaultSigner:
                 "the signer names no key of Vault", code="signing.uri", hint="Write vault:KEY?chain=FILE."
             )
         address = base_address(text_of(options, "address") or os.environ.get(_ADDRESS_VARIABLE, ""))
-        return cls(f"{address}/v1/{mount}/sign/{name}", Credential.of(options), _token(options))
+        token = _token(options)
+        credential = Credential.of(options, lambda: _public_key(f"{address}/v1/{mount}/keys/{name}", token))
+        return cls(f"{address}/v1/{mount}/sign/{name}", credential, token)
 
     @property
     def alg(self) -> str:
@@ -70,6 +77,11 @@ class VaultSigner:
     def certificate_chain(self) -> tuple[bytes, ...]:
         """DER certificates, leaf first."""
         return self.__credential.chain
+
+    @property
+    def public_key(self) -> bytes:
+        """DER SubjectPublicKeyInfo of the key that signs."""
+        return self.__credential.spki
 
     def sign(self, data: bytes, /) -> bytes:
         """Return Vault's signature over ``data``.
@@ -114,6 +126,23 @@ def _signature(text: object, *, url_safe: bool) -> bytes:
             "Vault answered something that is no signature",
             code="signing.answer",
             hint="Check that mount and key are of its transit engine.",
+        ) from error
+
+
+def _public_key(url: str, token: str) -> bytes:
+    """Return the public half of the key's newest version, with which Vault signs, as DER SubjectPublicKeyInfo."""
+    found = exchange(url, None, headers={"X-Vault-Token": token}, timeout_s=_TIMEOUT_S)
+    try:
+        version = found["data"]["keys"][str(found["data"]["latest_version"])]
+        text = str(version["public_key"])
+        if version.get("name") == "ed25519":  # the one that is no PEM
+            return spki(ed25519.Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True)))
+        return spki(load_pem_public_key(text.encode()))
+    except (KeyError, TypeError, ValueError, AttributeError, UnsupportedAlgorithm) as error:
+        raise SigningError(
+            "Vault shows no public half of this key",
+            code="signing.answer",
+            hint="It must be a key that signs (ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-2048 and above, ed25519).",
         ) from error
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from sdsafe._internal.clock import now
 from sdsafe.core.places import Places
@@ -31,6 +32,9 @@ from sdsafe.plugins import load
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.provenance.signing import remote, vault
 from sdsafe.provenance.signing._issue import issue
+from sdsafe.provenance.signing.algorithms import spki
+from sdsafe.provenance.signing.elsewhere import NO_CHAIN
+from sdsafe.provenance.signing.request import KeyToCertify, Subject, certificate_request
 from sdsafe.provenance.signing.uri import parse_signer_uri
 from sdsafe.testing.pipeline import fake_pipeline
 
@@ -60,6 +64,19 @@ def _require_release(signer: Any, folder: Path) -> None:
     (outcome,) = pipeline.run(GenerationRequest(prompt="a red house", seed=7, size=Size(width=256, height=256)))
     assert isinstance(outcome, Recorded), outcome
     assert ManifestProbe().examine(outcome.asset, Evidence()).manifest is ManifestState.VALID
+
+
+def _require_request(scheme: str, options: dict[str, object], public: Any, folder: Path) -> None:
+    """Make sure that a key that has no certificates yet can ask for one."""
+    places = Places(state=folder / "s", cache=folder / "c")
+    signer = load("sdsafe.signers", scheme, places, {**options, "chain": NO_CHAIN})
+    assert signer.certificate_chain == ()
+    subject = Subject(organisation="Example", common_name="elsewhere")
+    request = x509.load_pem_x509_csr(certificate_request(KeyToCertify.of_signer(signer), subject))
+    if scheme == "pkcs11":
+        signer.close()
+    assert request.is_signature_valid
+    assert spki(request.public_key()) == spki(public)
 
 
 def _require_nothing(signer: Any, folder: Path, code: str) -> None:
@@ -328,6 +345,14 @@ class TestToken:
             if kind == "ps256":
                 public, _ = session.generate_keypair(pkcs11.KeyType.RSA, 2048, store=True, label=label)
                 return load_der_public_key(_rsa_spki(pkcs11_rsa.encode_rsa_public_key(public)))
+            if kind == "ed25519":
+                edwards = session.create_domain_parameters(
+                    pkcs11.KeyType.EC_EDWARDS,
+                    {pkcs11.Attribute.EC_PARAMS: bytes.fromhex("06032b6570")},  # its OID: 1.3.101.112
+                    local=True,
+                )
+                public, _ = edwards.generate_keypair(store=True, label=label)
+                return ed25519.Ed25519PublicKey.from_public_bytes(bytes(public[pkcs11.Attribute.EC_POINT])[-32:])
             curve = {"es256": "secp256r1", "es384": "secp384r1"}[kind]
             parameters = session.create_domain_parameters(
                 pkcs11.KeyType.EC,
@@ -337,7 +362,7 @@ class TestToken:
             public, _ = parameters.generate_keypair(store=True, label=label)
             return load_der_public_key(pkcs11_ec.encode_ec_public_key(public))
 
-    @pytest.mark.parametrize("kind", ["es256", "es384", "ps256"])
+    @pytest.mark.parametrize("kind", ["es256", "es384", "ps256", "ed25519"])
     def test_a_token_signs_a_picture(self, tokens: Path, kind: str, tmp_path: Path) -> None:
         del tokens
         chain = _chain(tmp_path, self._make(f"key-{kind}", kind))
@@ -348,6 +373,12 @@ class TestToken:
         assert second.sign(b"a claim")  # one process may open a token twice
         for each in (signer, second):
             each.close()
+
+    @pytest.mark.parametrize("kind", ["es256", "es384", "ps256", "ed25519"])
+    def test_a_key_without_certificates_asks_for_one(self, tokens: Path, kind: str, tmp_path: Path) -> None:
+        del tokens
+        public = self._make(f"new-{kind}", kind)
+        _require_request("pkcs11", {"path": "test", "module": str(SOFTHSM), "object": f"new-{kind}"}, public, tmp_path)
 
     def test_a_wrong_pin_a_missing_token_and_a_missing_key(
         self, tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -425,6 +456,14 @@ class TestAwsKms:
         assert key not in repr(signer)
         _require_release(signer, tmp_path)
 
+    def test_a_key_without_certificates_asks_for_one(self, tmp_path: Path) -> None:
+        key, chain = self._made("ECC_NIST_P256", tmp_path)
+        public = x509.load_pem_x509_certificates(chain.read_bytes())[0].public_key()
+        _require_request("awskms", {"path": key, "region": "eu-central-1"}, public, tmp_path)
+        with pytest.raises(SigningError) as caught:
+            _require_request("awskms", {"path": "alias/nothing", "region": "eu-central-1"}, public, tmp_path)
+        assert caught.value.code == "signing.refused"
+
     def test_a_signature_with_another_salt_is_no_release(self, tmp_path: Path) -> None:
         """moto salts RSA as long as it goes; AWS, like C2PA, as long as the digest. What does not verify stays here."""
         key, chain = self._made("RSA_2048", tmp_path)
@@ -452,7 +491,7 @@ class TestAwsKms:
                 raise ClientError({"Error": {"Code": code, "Message": "arn:aws:kms:secret"}}, "Sign")
 
         _, chain = self._made("ECC_NIST_P256", tmp_path)
-        signer = AwsKmsSigner(Throttled(), "key", Credential(chain))
+        signer = AwsKmsSigner(Throttled(), "key", Credential.read(chain))
         with pytest.raises(SigningError) as caught:
             signer.sign(b"a claim")
         assert caught.value.code == means
@@ -484,6 +523,19 @@ class TestVault:
 
     def _vault(self, key: Any) -> ThreadingHTTPServer:
         def answer(path: str, asked: dict[str, Any]) -> tuple[int, bytes]:
+            if path == "/v1/transit/keys/pictures":
+                shown = (
+                    {"name": "ed25519", "public_key": base64.b64encode(key.public_key().public_bytes_raw()).decode()}
+                    if isinstance(key, ed25519.Ed25519PrivateKey)
+                    else {
+                        "name": "P-256",
+                        "public_key": key.public_key()
+                        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+                        .decode(),
+                    }
+                )
+                old = {"name": "P-256", "public_key": "of an older version"}
+                return 200, json.dumps({"data": {"latest_version": 2, "keys": {"1": old, "2": shown}}}).encode()
             if path != "/v1/transit/sign/pictures":
                 return 404, b'{"errors": []}'
             data = base64.b64decode(asked["input"])
@@ -518,6 +570,7 @@ class TestVault:
         with _serving(self._vault(key)) as host:
             signer = _signer(f"vault:pictures?address=http://{host}&chain={chain}", tmp_path)
             assert TOKEN not in repr(signer)
+            _require_request("vault", {"path": "pictures", "address": f"http://{host}"}, key.public_key(), tmp_path)
             _require_release(signer, tmp_path)
 
     @pytest.mark.parametrize(
@@ -535,6 +588,22 @@ class TestVault:
         with _serving(_answering(lambda *_: (200, body))) as host:
             signer = _signer(f"vault:pictures?address=http://{host}&chain={chain}", tmp_path)
             _require_nothing(signer, tmp_path, code)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{}",
+            b'{"data": {"latest_version": 1, "keys": {"1": 1700000000}}}',  # a key that encrypts shows a date
+            b'{"data": {"latest_version": 1, "keys": {"1": {"name": "P-256", "public_key": "?"}}}}',
+            b'{"data": {"latest_version": 1, "keys": {"1": {"name": "ed25519", "public_key": "AAAA"}}}}',
+        ],
+    )
+    def test_a_key_that_shows_no_public_half_cannot_ask(self, body: bytes, tmp_path: Path) -> None:
+        with _serving(_answering(lambda _path, _asked: (200, body))) as host:
+            options: dict[str, object] = {"path": "pictures", "address": f"http://{host}", "chain": NO_CHAIN}
+            with pytest.raises(SigningError) as caught:
+                load("sdsafe.signers", "vault", Places(state=tmp_path, cache=tmp_path), options)
+            assert caught.value.code == "signing.answer"
 
     def test_a_key_without_name_and_a_missing_token(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         chain = _chain(tmp_path, ec.generate_private_key(ec.SECP256R1()).public_key())
