@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["BindingKind", "Detection", "NoiseMatch", "SoftBinding"]
+__all__ = ["ISCC", "BindingKind", "Detection", "NoiseMatch", "SoftBinding", "listed_value"]
+
+ISCC = "io.iscc.v0"
+"""The one fingerprint here that stands on C2PA's list of soft-binding algorithms."""
 
 
 class BindingKind(StrEnum):
@@ -22,6 +26,16 @@ class SoftBinding:
     alg: str
     value: bytes
     kind: BindingKind
+
+
+def listed_value(binding: SoftBinding) -> str | None:
+    """Return the value of a binding as the owner of a listed algorithm writes it; None for all others.
+
+    Only listed algorithms may stand in an assertion ``c2pa.soft-binding`` (C2PA 2.4, section 18.10).
+    """
+    if binding.alg != ISCC:
+        return None
+    return "ISCC:" + b32encode(binding.value).decode("ascii").rstrip("=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sdsafe.core.request import PromptDisclosure
+from sdsafe.core.softbinding import listed_value
 from sdsafe.provenance.manifest import labels
 from sdsafe.provenance.manifest.actions import (
     actions,
@@ -62,6 +63,7 @@ def define(encoded: Encoded, *, generator: str, version: str, when: str, title: 
             _assertion(labels.ACTIONS, {"allActionsIncluded": True, "actions": actions(encoded, agent, when)}),
             *([_assertion(labels.AI_DISCLOSURE, _ai_disclosure(encoded))] if by_model else []),
             {**_assertion(labels.GENERATION, generation_assertion(encoded)), "kind": "Json"},
+            *_soft_bindings(encoded),
             *_statement(request),
         ],
     }
@@ -78,6 +80,18 @@ _CONTEXT = {
 def _assertion(label: str, data: Mapping[str, object]) -> dict[str, object]:
     """Wrap an assertion that is ours: without ``created`` it would count as gathered from elsewhere."""
     return {"label": label, "created": True, "data": data}
+
+
+def _soft_bindings(encoded: Encoded) -> list[dict[str, object]]:
+    """Return what leads back to this manifest by a listed algorithm; all others stand in our own assertion only.
+
+    The library cannot write byte strings (c2pa-rs issue 2689): the value is the text that the algorithm's owner gives.
+    """
+    return [
+        _assertion(labels.SOFT_BINDING, {"alg": each.alg, "blocks": [{"scope": {}, "value": value}]})
+        for each in encoded.fingerprints
+        if (value := listed_value(each)) is not None
+    ]
 
 
 def _statement(request: GenerationRequest) -> list[dict[str, object]]:

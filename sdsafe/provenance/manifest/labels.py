@@ -22,6 +22,7 @@ __all__ = [
     "HARD_BINDING_MISMATCHES",
     "INGREDIENT",
     "PARAMETER_PREFIX",
+    "SOFT_BINDING",
     "SOURCE_COMPOSITE",
     "SOURCE_ENHANCED",
     "SOURCE_TRAINED",
@@ -33,6 +34,9 @@ __all__ = [
     "TYPE_PROMPT",
     "UNTRUSTED",
 ]
+
+SOFT_BINDING = "c2pa.soft-binding"
+"""Section 18.10: a fingerprint or mark of a listed algorithm, by which the manifest is found again."""
 
 SPEC_VERSION = "2.4.0"
 """``claim_generator_info.specVersion``; the conformance program 0.2 demands it."""
