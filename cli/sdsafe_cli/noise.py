@@ -113,7 +113,9 @@ def _tell(found: NoiseReading) -> None:
     tried = f"p-value {found.p_value:.1e}{_agreeing(found)}; " if found.match else ""
     message(f"{tried}no mark in the noise below {found.rate:g}; that says nothing: editing and other models lose it")
     if not found.candidates:
-        message("nothing leads to a candidate: name one with --id, which needs far less of the noise than reading blind")
+        message(
+            "nothing leads to a candidate: name one with --id, which needs far less of the noise than reading blind"
+        )
 
 
 def _agreeing(found: NoiseReading) -> str:
