@@ -50,7 +50,7 @@ def sign(key: Key, data: bytes) -> bytes:
 class Handler(BaseHTTPRequestHandler):
     """Answers the two questions of the protocol to whoever shows the token."""
 
-    server: Signing  # type: ignore[assignment]  # it serves no other
+    server: Signing  # it serves no other
     timeout = 10
 
     def do_GET(self) -> None:
@@ -107,6 +107,16 @@ class Signing(ThreadingHTTPServer):
         super().__init__(address, Handler)
         self.chain, self.key, self.token = chain, key, token
 
+    def secure(self, own: Path, clients: Path | None) -> None:
+        """Speak TLS, and only with clients whose certificate one of those authorities issued, where they are given."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(own)
+        if clients is not None:
+            context.load_verify_locations(clients)
+            context.verify_mode = ssl.CERT_REQUIRED
+        # The handshake is left to the thread of each connection: whoever does not finish it holds up nobody else.
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
 
 def main() -> None:
     """Serve until stopped."""
@@ -116,6 +126,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8443)
     parser.add_argument("--tls", type=Path, help="PEM file with certificate and key of this server")
+    parser.add_argument("--clients", type=Path, help="PEM file with the authorities of those who may connect")
     given = parser.parse_args()
     chain = x509.load_pem_x509_certificates(given.chain.read_bytes())
     key = load_pem_private_key(given.key.read_bytes(), os.environ.get("SIGNING_KEY_PASSWORD", "").encode() or None)
@@ -123,9 +134,7 @@ def main() -> None:
         raise SystemExit("this key is of no kind that C2PA knows")
     serving = Signing((given.host, given.port), chain, key, os.environ["SIGNING_TOKEN"])
     if given.tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(given.tls)
-        serving.socket = context.wrap_socket(serving.socket, server_side=True)
+        serving.secure(given.tls, given.clients)
     serving.serve_forever()
 
 

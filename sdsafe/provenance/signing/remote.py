@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from sdsafe._internal.deadline import within
+from sdsafe._internal.prompting import ask_person
 from sdsafe.errors import PluginError, SigningError
 from sdsafe.provenance.signing.algorithms import algorithm_for
 from sdsafe.provenance.signing.keyfiles import read_file
@@ -252,12 +253,13 @@ def _context(ca: Path | None, client: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=None if ca is None else str(ca))
         if client is not None:
-            context.load_cert_chain(str(client))
+            # Without a password OpenSSL itself would ask at the terminal, and wait for ever where nobody sits there.
+            context.load_cert_chain(str(client), password=lambda: ask_person(f"Password of {client.name}") or "")
     except (OSError, ssl.SSLError) as error:
         raise SigningError(
             "the files for TLS cannot be read",
             code="signing.unreadable",
-            hint="`ca` and `client` are PEM files; `client` holds certificate and key.",
+            hint="`ca` and `client` are PEM files; `client` holds certificate and key, not encrypted where nobody can be asked.",
         ) from error
     return context
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,18 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from sdsafe._internal.clock import now
+from sdsafe._internal.prompting import set_prompt
 from sdsafe.core.places import Places
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.request import GenerationRequest, Size
@@ -104,10 +114,8 @@ def _serving(server: ThreadingHTTPServer) -> Iterator[str]:
         server.server_close()
 
 
-def _reference(chain: Path, key: Any) -> ThreadingHTTPServer:
+def _reference(chain: Path, key: Any) -> Any:
     """Return the server of ``examples/``, as anybody would run it."""
-    from cryptography import x509
-
     path = Path(__file__).parents[4] / "examples" / "signing_server.py"
     spec = importlib.util.spec_from_file_location("signing_server", path)
     assert spec is not None
@@ -115,10 +123,7 @@ def _reference(chain: Path, key: Any) -> ThreadingHTTPServer:
     module = importlib.util.module_from_spec(spec)
     sys.modules["signing_server"] = module
     spec.loader.exec_module(module)
-    made: ThreadingHTTPServer = module.Signing(
-        ("127.0.0.1", 0), x509.load_pem_x509_certificates(chain.read_bytes()), key, TOKEN
-    )
-    return made
+    return module.Signing(("127.0.0.1", 0), x509.load_pem_x509_certificates(chain.read_bytes()), key, TOKEN)
 
 
 Answer = "Callable[[str, dict[str, Any]], tuple[int, bytes]]"
@@ -275,41 +280,65 @@ class TestRemote:
 
     def test_the_certificate_of_the_server_counts(self, key: Any, tmp_path: Path) -> None:
         """Over TLS with an authority that is not believed nothing is asked; with ``ca`` it is."""
-        import ssl
-
-        from cryptography import x509
-        from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat
-
-        tls = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-        from datetime import timedelta
-
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(tls.public_key())
-            .serial_number(1)
-            .not_valid_before(now() - timedelta(hours=1))
-            .not_valid_after(now() + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-            .sign(tls, hashes.SHA256())
-        )
-        both = tmp_path / "server.pem"
-        both.write_bytes(
-            certificate.public_bytes(Encoding.PEM)
-            + tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        )
+        own = _tls_file(tmp_path, "server")
         server = _reference(_chain(tmp_path, key.public_key()), key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(both)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.secure(own, None)
         with _serving(server) as host:
             address = f"https://localhost:{host.rpartition(':')[2]}"
             with pytest.raises(SigningError) as caught:
                 _signer(address, tmp_path)
             assert caught.value.code == "signing.unreachable"
-            _require_release(_signer(f"{address}?ca={both}", tmp_path), tmp_path)
+            _require_release(_signer(f"{address}?ca={own}", tmp_path), tmp_path)
+
+    def test_the_certificate_of_the_client_counts_where_the_server_wants_one(self, key: Any, tmp_path: Path) -> None:
+        own, client, stranger = (_tls_file(tmp_path, name) for name in ("server", "client", "stranger"))
+        server = _reference(_chain(tmp_path, key.public_key()), key)
+        server.secure(own, client)
+        with _serving(server) as host:
+            address = f"https://localhost:{host.rpartition(':')[2]}?ca={own}"
+            for wrong in ("", f"&client={stranger}"):
+                with pytest.raises(SigningError) as caught:
+                    _signer(address + wrong, tmp_path)
+                assert caught.value.code == "signing.unreachable"
+            _require_release(_signer(f"{address}&client={client}", tmp_path), tmp_path)
+
+    @pytest.mark.timeout(20)
+    def test_a_client_key_that_is_locked_is_told_and_not_asked_for_by_others(self, tmp_path: Path) -> None:
+        """OpenSSL would ask at the terminal by itself."""
+        locked = _tls_file(tmp_path, "client", b"open sesame")
+        with pytest.raises(SigningError) as caught:
+            _signer(f"https://localhost:9?client={locked}", tmp_path)
+        assert caught.value.code == "signing.unreadable"
+        set_prompt(lambda _: "open sesame")
+        try:
+            with pytest.raises(SigningError) as caught:
+                _signer(f"https://localhost:9?client={locked}", tmp_path)
+        finally:
+            set_prompt(None)
+        assert caught.value.code == "signing.unreachable"  # it got as far as asking a server that is not there
+
+
+def _tls_file(folder: Path, name: str, password: bytes | None = None) -> Path:
+    """Write a certificate that vouches for itself, and its key, as servers and clients of TLS want them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now() - timedelta(hours=1))
+        .not_valid_after(now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    lock: KeySerializationEncryption = NoEncryption() if password is None else BestAvailableEncryption(password)
+    file = folder / f"{name}.pem"
+    file.write_bytes(
+        certificate.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+    )
+    return file
 
 
 @pytest.fixture(scope="module")
