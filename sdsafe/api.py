@@ -49,6 +49,7 @@ __all__ = [
     "open_policy",
     "open_prompt_checks",
     "open_signing",
+    "open_stamper",
     "open_validator",
     "read_asset",
     "read_input",
@@ -204,11 +205,13 @@ def _stamper(settings: Settings) -> TimeStamper | None:
     """
     if not settings.timestamp_authorities:
         return None
-    from sdsafe.provenance.signing.timestamp import HttpStamper
+    from sdsafe.provenance.signing.timestamp import HttpStamper, StampPolicy
 
     stamper = HttpStamper.of(
         settings.timestamp_authorities, settings.timestamp_policy, timeout_s=settings.timestamp_timeout
     )
+    if stamper.policy is StampPolicy.LATER:
+        return None
     if settings.offline:
         if stamper.required:
             raise ConfigurationError(
@@ -230,6 +233,26 @@ def open_signing(settings: Settings) -> tuple[Signer, TimeStamper | None]:
 
     scheme, options = parse_signer_uri(settings.signer)
     return _plugin("signers", scheme, settings, options), _stamper(settings)
+
+
+def open_stamper(settings: Settings) -> TimeStamper:
+    """Return what asks the time-stamp authorities that ``settings`` name, whatever their policy for signing is.
+
+    Raises:
+        ConfigurationError: None is named, or nothing may be asked over the network.
+    """
+    from sdsafe.provenance.signing.timestamp import HttpStamper, StampPolicy
+
+    stamper = HttpStamper.of(
+        settings.timestamp_authorities, StampPolicy.REQUIRE, timeout_s=settings.timestamp_timeout
+    )
+    if settings.offline:
+        raise ConfigurationError(
+            "a time-stamp is asked for and the network must not be used",
+            code="timestamp.offline",
+            hint="Leave `offline` out of the settings, or unset SDSAFE_OFFLINE.",
+        )
+    return stamper
 
 
 def open_generator(settings: Settings, *, offline: bool | None = None) -> Generator:

@@ -85,7 +85,7 @@ def foresee(request: GenerationRequest, settings: Settings) -> Forecast:
     policies = judging_packs(settings)
     can = Abilities(
         reviewed=bool(settings.reviews),
-        stamped=bool(settings.timestamp_authorities),
+        stamped=bool(settings.timestamp_authorities) and settings.timestamp_policy != "later",
         sealed=settings.disclosure_recipient is not None,
     )
     judges = Judges(open_policy(settings, policies), _gate(), house, can)

@@ -70,7 +70,8 @@ class Settings:
     timestamp_authorities: tuple[str, ...] = ()
     """Addresses of RFC 3161 authorities, asked in order; none: nothing is time-stamped."""
     timestamp_policy: str = "require"
-    """``require``, or ``best_effort``: sign without a time-stamp when no authority answers and no pack demands one."""
+    """``require``; ``best_effort``: sign without a time-stamp when no authority answers and no pack demands one;
+    ``later``: ask nobody while signing, and leave it to ``sdsafe timestamp``."""
     timestamp_timeout: float = 5.0
     """Seconds for each authority."""
     trust_manifest: tuple[Path, ...] = ()

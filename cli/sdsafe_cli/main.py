@@ -46,6 +46,7 @@ _TABLE: Mapping[str, _Entry] = {
     "ledger": _Entry("ledger", "Show, prove and audit the record of releases."),
     "records": _Entry("records", "List, show and erase private records."),
     "disclose": _Entry("disclose", "Open a committed prompt for an auditor, and check what was opened."),
+    "timestamp": _Entry("timestamp", "Add time-stamps to files that were signed without."),
     "redact": _Entry("redact", "Take the prompt out of a file that shows it."),
     "plugins": _Entry("plugins", "List what fills each slot."),
     "doctor": _Entry("doctor", "Try the whole way on this machine, with a canary."),

@@ -19,7 +19,9 @@ import logging
 import os
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import c2pa
 from cryptography import x509
@@ -35,13 +37,13 @@ from sdsafe.provenance.manifest.reading import Reading, StatusCode
 from sdsafe.provenance.manifest.signature import SignatureUnreadable, read_claim_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sdsafe.core.states import Asset
     from sdsafe.protocols import Signer, TimeStamper
     from sdsafe.provenance.manifest.document import ManifestDefinition
 
-__all__ = ["STORE_TYPE", "library_version", "read", "read_crjson", "read_store", "sign"]
+__all__ = ["STORE_TYPE", "library_version", "read", "read_crjson", "read_store", "sign", "update"]
 
 STORE_TYPE = "application/c2pa"
 """Media type of a manifest store without its asset."""
@@ -93,8 +95,34 @@ def sign(
     return _signed(asset, definition, signer, None, beside=beside)
 
 
-def _signed(
-    asset: Asset, definition: ManifestDefinition, signer: Signer, time_authority: str | None, *, beside: bool
+def update(
+    asset: Asset, definition: ManifestDefinition, signer: Signer, stamper: TimeStamper
+) -> tuple[bytes, bytes]:
+    """Embed an update manifest with time-stamps over the manifests of an asset, and return (file bytes, store).
+
+    An update manifest (C2PA 2.4, 11.2.3) has no hard binding of its own: that of the manifest before goes on to count.
+    Every claim of the store that has no time-stamp yet gets one (``c2pa.time-stamp``), and so does the new one.
+
+    Raises:
+        ManifestError, SigningError: As ``sign``; without an authority that grants, nothing is signed.
+    """
+    with relaying(stamper.stamp) as relay:
+        try:
+            return _signed(asset, definition, signer, relay.address, beside=False, updates=True)
+        except ManifestError:
+            if relay.faults:
+                raise relay.faults[0] from None
+            raise
+
+
+def _signed(  # noqa: PLR0913 - what, by whom, when, and where to
+    asset: Asset,
+    definition: ManifestDefinition,
+    signer: Signer,
+    time_authority: str | None,
+    *,
+    beside: bool,
+    updates: bool = False,
 ) -> tuple[bytes, bytes]:
     faults: list[BaseException] = []
 
@@ -110,8 +138,13 @@ def _signed(
     try:
         with (
             c2pa.Signer.from_callback(callback, alg, chain, time_authority) as native,
-            c2pa.Builder(_without_ingredients(definition), _context(os.getpid(), ())) as builder,
+            c2pa.Builder(
+                _without_ingredients(definition),
+                _stamping(time_authority) if updates and time_authority else _context(os.getpid(), ()),
+            ) as builder,
         ):
+            if updates:
+                builder.set_intent(c2pa.C2paBuilderIntent.UPDATE)
             if beside:
                 builder.set_no_embed()
             for identifier, content in definition.resources.items():
@@ -218,14 +251,35 @@ def _context(_process: int, time_anchors: tuple[bytes, ...]) -> c2pa.Context:
     if time_anchors:
         pem = b"\n".join(time_anchors).decode("utf-8", errors="replace")
         trust["anchors"] = [{"trust_anchors": pem, "trust_uri": "urn:sdsafe:tsa", "trust_kind": "tsa"}]
+    return _made({"trust": trust})
+
+
+def _stamping(time_authority: str) -> c2pa.Context:
+    """Return a context that has time-stamps fetched for manifests that have none, and may ask one address."""
+    usages = [usage.dotted_string for usage in SIGNER_USAGES]
+    every = {"enabled": True, "skip_existing": True, "fetch_scope": "all"}
+    return _made(
+        {"trust": {"trust_config": "\n".join((*usages, _TIME_STAMPING))}},
+        builder={"auto_timestamp_assertion": every},
+        core={"allowed_network_hosts": [urlsplit(time_authority).netloc]},
+    )
+
+
+def _made(
+    settings: Mapping[str, object],
+    *,
+    builder: Mapping[str, object] = MappingProxyType({}),
+    core: Mapping[str, object] = MappingProxyType({}),
+) -> c2pa.Context:
+    largest = {"max_decompressed_manifest_size_in_mb": jumbf.MAX_STORE_BYTES >> 20}
     settings = {
-        "trust": trust,
+        **settings,
         "verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
-        "builder": {"thumbnail": {"enabled": False}},
-        "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": jumbf.MAX_STORE_BYTES >> 20},
+        "builder": {"thumbnail": {"enabled": False}, **builder},
+        "core": {"allowed_network_hosts": [], **largest, **core},
     }
     try:
-        return c2pa.Context.from_dict(settings)
+        return c2pa.Context.from_dict(dict(settings))
     except c2pa.C2paError as error:
         raise ConfigurationError(
             f"the C2PA library refuses its settings: {_message(error)}",
@@ -281,6 +335,7 @@ def _interpreted(reader: c2pa.Reader, time_anchors: tuple[bytes, ...]) -> Readin
         codes=tuple(_codes(report.get("validation_results") or {})),
         label=label,
         manifest=manifest,
+        before=_before(manifests, manifest),
         store=store.getvalue(),
     )
     proven, stamped = _proven_time(reading, time_anchors), _stamped_at(reading)
@@ -313,6 +368,11 @@ def _with_signature(reading: Reading) -> Reading:
         note = f"claim signature: not checked a second time, so nobody can be trusted for it: {error}"
         return replace(reading, not_checked=(*reading.not_checked, note))
     found = replace(reading, alg=signature.alg, certificate_chain=signature.chain, stapled=signature.stapled)
+    if found.before is not None:
+        found = replace(found, same_signer=_same_signer(found))
+    if found.before is not None and not found.same_signer:
+        note = "manifest: updated by somebody else than signed the one before, whose statements are not shown"
+        found = replace(found, not_checked=(*found.not_checked, note))
     if signature.holds:
         return found
     mismatch = StatusCode(
@@ -321,6 +381,29 @@ def _with_signature(reading: Reading) -> Reading:
         explanation="the claim signature does not verify with the certificate in it",
     )
     return found if "claimSignature.mismatch" in found.failures else replace(found, codes=(*found.codes, mismatch))
+
+
+def _before(manifests: Sequence[Mapping[str, Any]], active: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the first manifest that is no update, following the parents of one that is; None: the active one is none."""
+    manifest: Mapping[str, Any] | None = active
+    for _ in manifests:
+        if manifest is None or not manifest.get("isUpdateManifest"):
+            break
+        bodies = (each for each in manifest["assertions"].values() if isinstance(each, dict))
+        parent: Any = next((each for each in bodies if each.get("relationship") == "parentOf"), {})
+        url = str((parent.get("activeManifest") or {}).get("url"))
+        label = url.rpartition("/")[2]
+        manifest = next((each for each in manifests if each.get("label") == label), None)
+    return None if manifest is active else manifest
+
+
+def _same_signer(reading: Reading) -> bool:
+    """Say whether the manifest before has a signature that holds, of the very certificate that signed the update."""
+    try:
+        signature = read_claim_signature(reading.store, str((reading.before or {}).get("label")))
+    except SignatureUnreadable:
+        return False
+    return signature.holds and signature.chain[0] == reading.certificate_chain[0]
 
 
 def _proven_time(reading: Reading, time_anchors: tuple[bytes, ...]) -> str | None:

@@ -27,6 +27,7 @@ __all__ = [
     "SOURCE_ENHANCED",
     "SOURCE_TRAINED",
     "SPEC_VERSION",
+    "TIME_STAMP",
     "TYPE_GENERATOR",
     "TYPE_MODEL",
     "TYPE_MODEL_ONNX",
@@ -100,6 +101,9 @@ SOURCE_COMPOSITE = _IPTC + "compositeWithTrainedAlgorithmicMedia"
 
 SOURCE_ENHANCED = _IPTC + "algorithmicallyEnhanced"
 """IPTC: changed by a fixed algorithm, as a blur that policy demands is."""
+
+TIME_STAMP = "c2pa.time-stamp"
+"""18.17: time-stamps over the claims of manifests before, by their labels."""
 
 TYPE_GENERATOR = "c2pa.types.generator"
 """18.21, asset types: a generative model."""

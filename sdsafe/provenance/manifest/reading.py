@@ -53,6 +53,10 @@ class Reading:
     label: str = ""
     manifest: Mapping[str, object] = field(default_factory=_empty, repr=False)
     """The active manifest as crJSON."""
+    before: Mapping[str, object] | None = field(default=None, repr=False)
+    """The manifest that an update manifest goes on from; None: the active one is no update."""
+    same_signer: bool = False
+    """Whether that one was signed with the very certificate that the active one was."""
     store: bytes = field(default=b"", repr=False)
     """The manifest store itself (JUMBF)."""
     alg: str = ""
@@ -67,6 +71,11 @@ class Reading:
     not_checked: tuple[str, ...] = ()
     beside: bool = False
     """Whether the store stands beside the file: its hash then covers every byte of the file."""
+
+    @property
+    def about(self) -> Mapping[str, object]:
+        """The manifest that says what the asset is: the active one, or the one before where that is its signer's update."""
+        return self.before if self.before is not None and self.same_signer else self.manifest
 
     @property
     def failures(self) -> frozenset[str]:
@@ -120,7 +129,7 @@ def summarise(reading: Reading) -> ManifestSummary | None:
     if not reading.label:
         return None
     signer, issuer = _names(reading.certificate_chain)
-    generation = _generation(reading.manifest)
+    generation = _generation(reading.about)
     return ManifestSummary(
         label=reading.label,
         claim_generator=_claim_generator(reading.manifest),
@@ -132,9 +141,9 @@ def summarise(reading: Reading) -> ManifestSummary | None:
         asset_id=_asset_id(generation),
         generation=generation,
         prompt=_prompt(reading, generation),
-        actions=tuple(_of_actions(reading.manifest, "action")),
-        source_types=tuple(_of_actions(reading.manifest, "digitalSourceType")),
-        refused_uses=refused_uses(reading.manifest),
+        actions=tuple(_of_actions(reading.about, "action")),
+        source_types=tuple(_of_actions(reading.about, "digitalSourceType")),
+        refused_uses=tuple(dict.fromkeys((*refused_uses(reading.manifest), *refused_uses(reading.before or {})))),
         stamped_at=reading.stamped_at,
         stapled=reading.stapled,
     )
@@ -186,7 +195,7 @@ def _asset_id(generation: Mapping[str, object]) -> str | None:
 def _prompt(reading: Reading, generation: Mapping[str, object]) -> str | None:
     """Return the text of the prompt ingredient, else the prompt of our own assertion."""
     text = _at(generation, "prompt", "texts", "prompt")
-    assertions = _at(reading.manifest, "assertions")
+    assertions = _at(reading.about, "assertions")
     for value in assertions.values() if isinstance(assertions, Mapping) else ():
         types = _at(value, "dataTypes")
         if isinstance(types, list) and any(_at(each, "type") == labels.TYPE_PROMPT for each in types):
@@ -202,7 +211,7 @@ def _embedded(reading: Reading, name: str) -> str | None:
         root = jumbf.parse(reading.store)
     except jumbf.JumbfError:
         return None
-    manifests = [m for m in root.children[1:] if m.label == reading.label]
+    manifests = [m for m in root.children[1:] if m.label == reading.about.get("label")]
     stores = [s for m in manifests for s in m.children[1:] if s.kind == b"c2as"]
     contents = [
         box.content

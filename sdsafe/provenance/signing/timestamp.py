@@ -42,6 +42,8 @@ class StampPolicy(StrEnum):
     """Nothing is signed."""
     BEST_EFFORT = "best_effort"
     """It is signed without a time-stamp, unless a pack demands one."""
+    LATER = "later"
+    """Nobody is asked while signing; ``sdsafe timestamp`` adds time-stamps afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
