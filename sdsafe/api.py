@@ -243,9 +243,7 @@ def open_stamper(settings: Settings) -> TimeStamper:
     """
     from sdsafe.provenance.signing.timestamp import HttpStamper, StampPolicy
 
-    stamper = HttpStamper.of(
-        settings.timestamp_authorities, StampPolicy.REQUIRE, timeout_s=settings.timestamp_timeout
-    )
+    stamper = HttpStamper.of(settings.timestamp_authorities, StampPolicy.REQUIRE, timeout_s=settings.timestamp_timeout)
     if settings.offline:
         raise ConfigurationError(
             "a time-stamp is asked for and the network must not be used",

@@ -95,9 +95,7 @@ def sign(
     return _signed(asset, definition, signer, None, beside=beside)
 
 
-def update(
-    asset: Asset, definition: ManifestDefinition, signer: Signer, stamper: TimeStamper
-) -> tuple[bytes, bytes]:
+def update(asset: Asset, definition: ManifestDefinition, signer: Signer, stamper: TimeStamper) -> tuple[bytes, bytes]:
     """Embed an update manifest with time-stamps over the manifests of an asset, and return (file bytes, store).
 
     An update manifest (C2PA 2.4, 11.2.3) has no hard binding of its own: that of the manifest before goes on to count.
