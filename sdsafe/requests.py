@@ -17,7 +17,7 @@ from sdsafe._internal.documents import MAX_BYTES, read_yaml
 from sdsafe._internal.strict import Strict, build
 from sdsafe.core.request import TEXT_FIELDS, AdapterRef, ModelRef, Size, Task
 from sdsafe.errors import PolicyFormatError, RequestError
-from sdsafe.generation.families import classify
+from sdsafe.generation.call_parameters import classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sdsafe.core.request import Size, Task
 from sdsafe.errors import RequestError
 from sdsafe.generation.adapters import check_adapters
+from sdsafe.generation.call_parameters import is_ours
 from sdsafe.generation.enlarging import require_room
-from sdsafe.generation.families import check_parameters, family_of, is_ours, lacks
+from sdsafe.generation.families import check_parameters, family_of, lacks
 from sdsafe.generation.schedulers import choose
 from sdsafe.generation.tasks import resolve_pictures
 from sdsafe.generation.ways import require_way

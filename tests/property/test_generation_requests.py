@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sdsafe.core.request import GenerationRequest, ModelRef, Size
 from sdsafe.errors import RequestError
+from sdsafe.generation.call_parameters import Role, classify
 from sdsafe.generation.defaults import TINY_DEFAULTS
-from sdsafe.generation.families import FAMILIES, Role, check_parameters, classify
+from sdsafe.generation.families import FAMILIES, check_parameters
 from sdsafe.generation.identity import Located
 from sdsafe.generation.layout import read_components, select_weights
 from sdsafe.generation.parameters import MAX_SEED, check_text, resolve

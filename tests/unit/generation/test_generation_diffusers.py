@@ -600,7 +600,7 @@ class TestSignatures:
     def test_every_parameter_of_every_text_to_image_class_is_classified(self) -> None:
         from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 
-        from sdsafe.generation.families import classify
+        from sdsafe.generation.call_parameters import classify
 
         names = {
             name

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from sdsafe.errors import RequestError
-from sdsafe.generation.families import FAMILIES, Role, check_parameters, classify, family_of
+from sdsafe.generation.call_parameters import Role, classify
+from sdsafe.generation.families import FAMILIES, check_parameters, family_of
 
 SD = "StableDiffusionPipeline"
 

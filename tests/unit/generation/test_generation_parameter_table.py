@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 from sdsafe.generation import _libraries
-from sdsafe.generation.families import Role, classify, family_of
+from sdsafe.generation.call_parameters import Role, classify
+from sdsafe.generation.families import family_of
 
 assert _libraries  # its log filter comes before diffusers
 

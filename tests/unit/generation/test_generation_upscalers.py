@@ -19,7 +19,7 @@ from sdsafe.core.request import AdapterRef, GenerationRequest, ModelRef, Size, T
 from sdsafe.core.states import Asset, Recorded, Refused
 from sdsafe.errors import CancelledError, RequestError
 from sdsafe.generation._diffusers import DiffusersGenerator
-from sdsafe.generation.families import classify
+from sdsafe.generation.call_parameters import classify
 from sdsafe.generation.tasks import Canvas, Kind
 from sdsafe.inputs import as_input
 from sdsafe.testing.pipeline import fake_pipeline
