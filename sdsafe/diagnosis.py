@@ -71,7 +71,8 @@ def _credential(settings: Settings) -> str:
     from sdsafe.provenance.signing.uri import parse_signer_uri
 
     scheme, options = parse_signer_uri(settings.signer)
-    signer = plugins.load("sdsafe.signers", scheme, settings.places, options)
+    chosen = {**options, **settings.options_for(scheme)}
+    signer = plugins.load("sdsafe.signers", scheme, settings.places, chosen)
     return expiry_warning(signer.certificate_chain[0]) or f"{signer.alg}, chain of {len(signer.certificate_chain)}"
 
 

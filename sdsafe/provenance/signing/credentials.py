@@ -131,7 +131,8 @@ def expiry_warning(leaf: bytes, at: datetime | None = None) -> str | None:
     if ends - moment > _WARN_BEFORE:
         return None
     if ends < moment:
-        return f"the signing certificate expired at {ends:%Y-%m-%d %H:%M} UTC: run `sdsafe keys init --force`"
+        ended = f"the signing certificate expired at {ends:%Y-%m-%d %H:%M} UTC"
+        return f"{ended}: ask for a new one (`sdsafe keys csr`; of a development CA: `sdsafe keys init --force`)"
     days = (ends - moment).days
     left = f"in {days} days" if days > 1 else "within two days"
     return f"the signing certificate expires {left} ({ends:%Y-%m-%d %H:%M} UTC): renew it before it does"
