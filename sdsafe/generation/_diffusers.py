@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -18,19 +18,20 @@ from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.pixels import nothing
 from sdsafe.core.placement import Offload, Placement
 from sdsafe.core.request import LANCZOS
-from sdsafe.core.states import Execution, Generated
+from sdsafe.core.states import Generated
 from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
 from sdsafe.generation import enlarging, marking, networks, parameters, sounds
 from sdsafe.generation.adapters import IP_ADAPTER, AdapterLocator
 from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device
 from sdsafe.generation.families import family_of
-from sdsafe.generation.fitting import GIB, bytes_of, fit, is_budget
+from sdsafe.generation.fitting import bytes_of, fit, is_budget
 from sdsafe.generation.headers import read_weights
 from sdsafe.generation.hub import Hub, silence
 from sdsafe.generation.identity import TINY, Locator, expect
 from sdsafe.generation.networks import NetworkLocator
 from sdsafe.generation.schedulers import choose
 from sdsafe.generation.sound_families import sound_family_of
+from sdsafe.generation.sources import Loaded, Source, execution_of, taken_over, warn
 from sdsafe.generation.tasks import Kind, lay_out
 
 if TYPE_CHECKING:
@@ -44,11 +45,9 @@ if TYPE_CHECKING:
     from sdsafe.core.request import GenerationRequest, ModelRef, Size
     from sdsafe.core.states import Admitted
     from sdsafe.generation._adopting import Adopted
-    from sdsafe.generation._engine import Engine, Rendered
-    from sdsafe.generation._sounding import Sounded
+    from sdsafe.generation._engine import Engine
     from sdsafe.generation.adapters import Adapter
-    from sdsafe.generation.devices import Device
-    from sdsafe.generation.identity import Located, Model
+    from sdsafe.generation.identity import Located
     from sdsafe.protocols import NoiseMarker, Watch
 
 __all__ = ["DiffusersGenerator"]
@@ -107,7 +106,7 @@ class DiffusersGenerator:
         self.__adopted: Adopted | None = None
         self.__adapters = AdapterLocator(hub)
         self.__networks = NetworkLocator()
-        self.__loaded: _Loaded | None = None
+        self.__loaded: Loaded | None = None
         self.__marker: NoiseMarker | None = None
         self.__turns = Turns()
 
@@ -202,7 +201,7 @@ class DiffusersGenerator:
                 )
                 del engine  # while others have their turn, nothing here keeps a model in memory
             if index == 0:
-                _warn(rendered)
+                warn(rendered)
                 marking.warn(rendered.drawn)
             pixels = canvas.finish(rendered.pixels)
             yield Generated(
@@ -212,7 +211,7 @@ class DiffusersGenerator:
                 seed=seed + index,
                 pixels=pixels,
                 pixels_sha256=pixels_sha256(pixels),
-                execution=_execution(source, rendered, adapters, self.__marker),
+                execution=execution_of(source, rendered, adapters, self.__marker),
             )
 
     def __by_network(self, admitted: Admitted, watch: Watch | None) -> Generated:
@@ -248,7 +247,7 @@ class DiffusersGenerator:
                 )
                 del engine
             if index == 0:
-                _warn(sounded)
+                warn(sounded)
             made = Generated(
                 admitted=admitted,
                 index=index,
@@ -256,7 +255,7 @@ class DiffusersGenerator:
                 seed=seed + index,
                 pixels=nothing(),
                 pixels_sha256="",
-                execution=_execution(source, sounded, (), None),
+                execution=execution_of(source, sounded, (), None),
                 sound=sounded.sound,
             )
             yield marking.noted(made, self.__marker, "sounds are not marked")
@@ -282,17 +281,17 @@ class DiffusersGenerator:
         """Refuse to be copied or pickled: a copy would carry the pipe outside."""
         raise TypeError("a generator can be neither copied nor pickled: make one per process")
 
-    def __find(self, located: Located, size: Size) -> _Source:
+    def __find(self, located: Located, size: Size) -> Source:
         """Bring the files of a model here, hash them, and decide how it is laid out for a picture of this size."""
         from sdsafe.generation import _loading
 
         if self.__adopted is not None:
-            return _taken_over(self.__adopted)
+            return taken_over(self.__adopted)
         device = resolve_device(self.__device, _loading.probe())
         if located.ref.repo == TINY:
             ref = _loading.tiny_ref(located.ref)
             expect(located.ref, ref)
-            return _Source(ref=ref, device=device, dtype="float32", placement=Placement(reason="it is tiny"))
+            return Source(ref=ref, device=device, dtype="float32", placement=Placement(reason="it is tiny"))
         model = self.__locator.identify(located)
         expect(located.ref, model.ref)
         sound = located.defaults.sound is not None
@@ -301,12 +300,12 @@ class DiffusersGenerator:
         chosen = fit(weights, device=device, dtype=self.__dtype, half=half, size=size, budget=self.__budget)
         if not chosen.fits:
             _log.warning("memory: %s", chosen.placement.reason)
-        return _Source(ref=model.ref, device=device, dtype=chosen.dtype, placement=chosen.placement, model=model)
+        return Source(ref=model.ref, device=device, dtype=chosen.dtype, placement=chosen.placement, model=model)
 
     def __locate(self, ref: ModelRef) -> Located:
         return (self.__adopted or self.__locator).locate(ref)
 
-    def __fitted(self, source: _Source, adapters: tuple[Adapter, ...]) -> Engine:
+    def __fitted(self, source: Source, adapters: tuple[Adapter, ...]) -> Engine:
         """Return the engine of ``source`` with exactly these adapters; one that was spoiled is dropped."""
         engine = self.__loaded_from(source)
         try:
@@ -316,7 +315,7 @@ class DiffusersGenerator:
                 self.__loaded = None
         return engine
 
-    def __loaded_from(self, source: _Source) -> Engine:
+    def __loaded_from(self, source: Source) -> Engine:
         """Return the engine of ``source``, loading it unless the very same files are loaded in the same way."""
         from sdsafe.generation import _loading
 
@@ -324,51 +323,8 @@ class DiffusersGenerator:
             _loading.set_threads(self.__threads)
         if self.__loaded is None or self.__loaded.key != source.key:
             self.__loaded = None  # frees the memory of the last model before the next one needs it
-            self.__loaded = _Loaded(key=source.key, engine=source.open())
+            self.__loaded = Loaded(key=source.key, engine=source.open())
         return self.__loaded.engine
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Source:
-    """A model whose files were hashed, and how it is to be loaded."""
-
-    ref: ModelRef
-    device: Device
-    dtype: str
-    placement: Placement
-    model: Model | None = None
-    """None: it is built in memory, or was taken over."""
-    adopted: Adopted | None = None
-
-    @property
-    def key(self) -> tuple[ModelRef, Device, str, Offload]:
-        """What must be equal for a loaded model to be used again."""
-        return self.ref, self.device, self.dtype, self.placement.offload
-
-    def open(self) -> Engine:
-        """Load it."""
-        from sdsafe.generation import _loading
-
-        if self.adopted is not None:
-            return self.adopted.engine
-        if self.model is None:
-            return _loading.load_tiny(self.device)
-        return _loading.load(self.model, dtype=self.dtype, device=self.device, offload=self.placement.offload)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Loaded:
-    """A model that is ready to run."""
-
-    key: tuple[ModelRef, Device, str, Offload]
-    engine: Engine
-
-
-def _taken_over(adopted: Adopted) -> _Source:
-    """Return a model that was taken over; ``GenerationError`` where it is not any more what it was then."""
-    adopted.require_unchanged()
-    placement = Placement(reason="it runs as it was handed over")
-    return _Source(ref=adopted.ref, device=adopted.device, dtype=adopted.dtype, placement=placement, adopted=adopted)
 
 
 def _require_no_adapters(request: GenerationRequest) -> None:
@@ -401,22 +357,6 @@ def _stop(watch: Watch | None) -> None:
         raise CancelledError("cancelled on request; there is no picture", hint="Images released before stay.")
 
 
-def _warn(rendered: Rendered | Sounded) -> None:
-    """Say which texts the model does not read to the end, never what stands in them; and what took too much memory."""
-    for each in rendered.encoded:
-        if each.cut:
-            _log.warning(
-                "%s was cut: %s reads %d of its %d tokens",
-                each.name,
-                each.encoder,
-                each.limit,
-                each.tokens,
-            )
-    budget, peak = rendered.placement.budget, rendered.peak
-    if budget is not None and peak is not None and peak.used > budget:
-        _log.warning("memory: %.1f GiB were used, %.1f GiB were allowed", peak.used / GIB, budget / GIB)
-
-
 def _require_seat(placement: Placement, adapters: tuple[Adapter, ...]) -> None:
     """Refuse what adapters cannot be fitted onto: weights that wait elsewhere, attention that runs in slices."""
     sliced = placement.attention_slicing and any(each.ref.kind == IP_ADAPTER for each in adapters)
@@ -426,29 +366,6 @@ def _require_seat(placement: Placement, adapters: tuple[Adapter, ...]) -> None:
             code="request.adapter",
             hint="Use a larger --vram-budget or --dtype float16, or leave the adapters out.",
         )
-
-
-def _execution(
-    source: _Source, rendered: Rendered | Sounded, adapters: tuple[Adapter, ...], marker: NoiseMarker | None
-) -> Execution:
-    from sdsafe.generation import _loading
-
-    return Execution(
-        model=source.ref,
-        device=source.device.name,
-        dtype=source.dtype,
-        scheduler=rendered.scheduler,
-        scheduler_digest=rendered.scheduler_digest,
-        libraries=_loading.libraries(),
-        threads=_loading.threads(),
-        ms=rendered.ms,
-        encoded=rendered.encoded,
-        placement=rendered.placement,
-        peak=rendered.peak,
-        adapters=tuple(each.ref for each in adapters),
-        noise_mark=marking.said(marker, rendered.drawn),
-        unvouched=source.adopted.unvouched if source.adopted is not None else (),
-    )
 
 
 def _option(name: str, value: object) -> object:
