@@ -67,7 +67,7 @@ def redact(
     secrets, cleaned = secrets_of(manifests), _without_prompt(asset)
     if not secrets and cleaned is asset:
         raise ManifestError("no manifest of this file shows a prompt", code="redaction.nothing")
-    generation = _restated(seen.summary, commit)
+    generation = _restated(seen.summary, str(reading.about.get("label")), commit)
     agent = {"name": "sdsafe", "version": version("sdsafe")}
     definition = define_redaction(
         cleaned, asset, secrets, reason=reason, generation=generation, agent=agent, when=rfc3339()
@@ -80,12 +80,12 @@ def redact(
 
 
 def _restated(
-    summary: ManifestSummary, commit: Callable[[ManifestSummary], str | None] | None
+    summary: ManifestSummary, label: str, commit: Callable[[ManifestSummary], str | None] | None
 ) -> Mapping[str, Any] | None:
     if not summary.generation:
         return None
     commitment = commit(summary) if commit else None
-    return restated(summary.generation, manifest=summary.label, commitment=commitment)
+    return restated(summary.generation, manifest=label, commitment=commitment)
 
 
 def _without_prompt(asset: Asset) -> Asset:

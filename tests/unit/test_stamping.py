@@ -26,6 +26,7 @@ from sdsafe.provenance.manifest.tree import grow, walk
 from sdsafe.provenance.signing.credentials import init_development
 from sdsafe.provenance.signing.timestamp import HttpStamper
 from sdsafe.provenance.trust.probe import TrustProbe
+from sdsafe.redaction import redact
 from sdsafe.settings import Settings
 from sdsafe.stamping import STAMPABLE, stamp
 from sdsafe.testing.pipeline import fake_pipeline
@@ -140,6 +141,18 @@ def test_a_stamped_picture_goes_into_another_as_what_it_is(
     assert summary is not None
     inputs: Any = summary.generation["inputs"]
     assert inputs[0]["origin"] == {"asset_id": first.asset_id, "found_by": "manifest"}
+
+
+def test_a_stamped_file_is_redacted_below_its_update(release: Any, signer: Any, time_authority: Authority) -> None:
+    before = release(prompt="zebrafinch")
+    old = ManifestProbe().examine(before, Evidence()).summary
+    done = redact(stamp(before, signer, asking(time_authority)).after, signer)
+    seen, reading = ManifestProbe().look(done.after, Evidence())
+    assert b"zebrafinch" not in done.after.data
+    assert seen.summary is not None
+    assert old is not None
+    assert seen.summary.generation["restated_from"] == old.label
+    assert [each.sound for each in walk(grow(reading.store, reading.label))] == [True] * 3
 
 
 def test_what_cannot_be_stamped_is_refused(release: Any, signer: Any, time_authority: Authority) -> None:

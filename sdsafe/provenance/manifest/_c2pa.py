@@ -387,10 +387,10 @@ def _before(manifests: Sequence[Mapping[str, Any]], active: Mapping[str, Any]) -
     for _ in manifests:
         if manifest is None or not manifest.get("isUpdateManifest"):
             break
-        bodies = (each for each in manifest["assertions"].values() if isinstance(each, dict))
-        parent: Any = next((each for each in bodies if each.get("relationship") == "parentOf"), {})
-        url = str((parent.get("activeManifest") or {}).get("url"))
-        label = url.rpartition("/")[2]
+        assertions = manifest.get("assertions")
+        bodies = [each for each in assertions.values() if isinstance(each, dict)] if isinstance(assertions, dict) else []
+        parent = next((each for each in bodies if each.get("relationship") == "parentOf"), {}).get("activeManifest")
+        label = str(parent.get("url")).rpartition("/")[2] if isinstance(parent, dict) else ""
         manifest = next((each for each in manifests if each.get("label") == label), None)
     return None if manifest is active else manifest
 

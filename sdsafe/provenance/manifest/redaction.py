@@ -60,7 +60,7 @@ def secrets_of(manifests: Iterable[Mapping[str, Any]]) -> tuple[Secret, ...]:
     """
     found: dict[Secret, None] = {}
     every = tuple(manifests)
-    gone = {str(url) for each in every for url in _mapping(each.get("claim.v2")).get("redacted_assertions") or ()}
+    gone = {url for each in every for url in _texts(_mapping(each.get("claim.v2")).get("redacted_assertions"))}
     for manifest in every:
         label, assertions = str(manifest.get("label")), _mapping(manifest.get("assertions"))
         for name, body in assertions.items():
@@ -95,7 +95,7 @@ def restated(generation: Mapping[str, Any], *, manifest: str, commitment: str | 
     given = _mapping(generation.get("parameters"))
     hidden = {name for name, value in given.items() if isinstance(value, str) and not _is_number(value)}
     stated["parameters"] = {name: value for name, value in given.items() if name not in hidden}
-    if withheld := sorted({*hidden, *(generation.get("parameters_withheld") or ())}):
+    if withheld := sorted({*hidden, *_texts(generation.get("parameters_withheld"))}):
         stated["parameters_withheld"] = withheld
     opened = {} if commitment is None else {"algorithm": COMMITMENT_ALGORITHM, "commitment": commitment}
     stated["prompt"] = {"disclosure": "commit" if opened else "omit", **opened}
@@ -189,6 +189,10 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -86,6 +86,7 @@ def test_an_honest_dossier_passes_and_says_what_the_log_needs(shown: Dossier) ->
         ("signer.receipt", lambda _, a: a["checks"][-1].update(extra=0.5)),
         ("signer.receipt", lambda _, a: a.update(pixels_sha256="2" * 64)),
         ("signer.receipt", lambda _, a: a.update(prompt={"disclosure": "commit", "commitment": "3" * 64})),
+        ("signer.receipt", lambda _, a: a.update(prompt={"disclosure": "encrypted", "commitment": "3" * 64})),
         ("signer.no-check", lambda _, a: a.update(unchecked=True)),
         ("signer.no-check", lambda _, a: a.update(inputs=[{"sha256": "4" * 64}])),
     ],
