@@ -31,6 +31,7 @@ from sdsafe._internal.certificates import SIGNER_USAGES
 from sdsafe.core.findings import Severity
 from sdsafe.errors import ConfigurationError, ManifestError, SigningError
 from sdsafe.provenance.manifest import jumbf
+from sdsafe.provenance.manifest._asking import Asking
 from sdsafe.provenance.manifest._relay import relaying
 from sdsafe.provenance.manifest.document import Ingredient
 from sdsafe.provenance.manifest.reading import Reading, StatusCode
@@ -76,9 +77,9 @@ def sign(
     Without an answer from a time-stamper that is not required, the manifest is signed without a time-stamp.
 
     Raises:
-        ManifestError: ``manifest.sign``: the library refused the definition or the asset, or the signature does not
-            verify.
-        SigningError: ``signing.unsupported``: an algorithm that C2PA does not name. Or the signer's own.
+        ManifestError: ``manifest.sign``: the library refused the definition or the asset.
+        SigningError: ``signing.unsupported``: an algorithm that C2PA does not name. ``signing.mismatch``: what the
+            signer answered does not verify with its own certificate. Or the signer's own.
     """
     if stamper is None:
         return _signed(asset, definition, signer, None, beside=beside)
@@ -122,20 +123,12 @@ def _signed(  # noqa: PLR0913 - what, by whom, when, and where to
     beside: bool,
     updates: bool = False,
 ) -> tuple[bytes, bytes]:
-    faults: list[BaseException] = []
-
-    def callback(data: bytes) -> bytes:
-        try:
-            return signer.sign(data)
-        except BaseException as fault:  # noqa: BLE001 - raised again below; the library would log its text
-            faults.append(fault)
-            return b""
-
+    asking = Asking(signer)
     result = io.BytesIO()
     alg, chain = _algorithm(signer.alg), _pem(signer.certificate_chain)
     try:
         with (
-            c2pa.Signer.from_callback(callback, alg, chain, time_authority) as native,
+            c2pa.Signer.from_callback(asking, alg, chain, time_authority) as native,
             c2pa.Builder(
                 _without_ingredients(definition),
                 _stamping(time_authority) if updates and time_authority else _context(os.getpid(), ()),
@@ -151,15 +144,15 @@ def _signed(  # noqa: PLR0913 - what, by whom, when, and where to
                 builder.add_ingredient(json.dumps(dict(each.description)), each.media_type, io.BytesIO(each.data))
             store: bytes = builder.sign(native, asset.media_type, io.BytesIO(asset.data), result)
     except c2pa.C2paError as error:
-        if faults:
-            raise faults[0] from None
+        if asking.faults:
+            raise asking.faults[0] from None
         raise ManifestError(
             f"the manifest could not be signed: {_message(error)}",
             code="manifest.sign",
             hint="`sdsafe keys check` names what is wrong with a credential.",
         ) from error
-    if faults:
-        raise faults[0]
+    if asking.faults:
+        raise asking.faults[0]
     _check_signature(store)
     return asset.data if beside else result.getvalue(), store
 
@@ -182,7 +175,7 @@ def _ingredients(definition: ManifestDefinition) -> Iterator[Ingredient]:
 
 
 def _check_signature(store: bytes) -> None:
-    """Verify what the signer answered: with verification after signing off, the library embeds anything (measured)."""
+    """Verify what was embedded, as every reader will: the library embeds anything (measured)."""
     try:
         holds = read_claim_signature(store, jumbf.parse(store).children[-1].label).holds
     except (SignatureUnreadable, jumbf.JumbfError) as error:
@@ -388,7 +381,9 @@ def _before(manifests: Sequence[Mapping[str, Any]], active: Mapping[str, Any]) -
         if manifest is None or not manifest.get("isUpdateManifest"):
             break
         assertions = manifest.get("assertions")
-        bodies = [each for each in assertions.values() if isinstance(each, dict)] if isinstance(assertions, dict) else []
+        bodies = (
+            [each for each in assertions.values() if isinstance(each, dict)] if isinstance(assertions, dict) else []
+        )
         parent = next((each for each in bodies if each.get("relationship") == "parentOf"), {}).get("activeManifest")
         label = str(parent.get("url")).rpartition("/")[2] if isinstance(parent, dict) else ""
         manifest = next((each for each in manifests if each.get("label") == label), None)

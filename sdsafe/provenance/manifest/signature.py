@@ -17,7 +17,7 @@ import cbor2
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from sdsafe._internal.certificates import load
 from sdsafe.provenance.manifest import jumbf
@@ -84,6 +84,31 @@ def read_claim_signature(store: bytes, label: str) -> ClaimSignature:
     to_be_signed = cbor2.dumps(["Signature1", protected, b"", claim])
     holds = _holds(chain[0], alg, raw, to_be_signed)
     return ClaimSignature(alg=alg[0], chain=chain, holds=holds, stapled=_stapled(unprotected))
+
+
+def answers(leaf: bytes, name: str, signature: object, data: bytes) -> bool:
+    """Say whether what a signer answered is a signature of the leaf's key over ``data``.
+
+    Args:
+        leaf: DER.
+        name: Of the algorithm.
+        signature: As anything may answer; ECDSA also in ASN.1, which the library takes and turns into r and s.
+        data: What it was given to sign.
+    """
+    alg = next((each for each in _ALGORITHMS.values() if each[0] == name), None)
+    if alg is None or not isinstance(signature, bytes):
+        return False
+    return _holds(leaf, alg, signature, data) or _holds(leaf, alg, _joined(signature), data)
+
+
+def _joined(signature: bytes) -> bytes:
+    """Turn an ECDSA signature in ASN.1 into r and s side by side; empty where it is none."""
+    try:
+        r, s = decode_dss_signature(signature)
+        width = (max(r.bit_length(), s.bit_length()) + 7) // 8
+        return r.to_bytes(width, "big") + s.to_bytes(width, "big")
+    except (ValueError, OverflowError):
+        return b""
 
 
 def _only(found: list[jumbf.Box], what: str) -> jumbf.Box:

@@ -14,6 +14,7 @@ import c2pa
 import encypher_c2pa
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from PIL import Image
 
 from sdsafe.core.findings import Severity
@@ -198,9 +199,41 @@ def test_a_signature_that_does_not_verify_is_an_error(
         def sign(self, data: bytes, /) -> bytes:
             return answer
 
-    with pytest.raises(ManifestError) as caught:
+    with pytest.raises(SigningError) as caught:
         sign(encoded, Wrong())
-    assert caught.value.code == "manifest.sign"
+    assert caught.value.code == "signing.mismatch"
+
+
+@pytest.mark.parametrize("answer", [None, "text", 7, bytearray(64)])
+def test_what_is_no_bytes_is_no_signature(sign: Sign, encoded: Encoded, signer: FileSigner, answer: Any) -> None:
+    class Odd:
+        alg = "es256"
+        certificate_chain = signer.certificate_chain
+
+        def sign(self, data: bytes, /) -> bytes:
+            found: bytes = answer
+            return found
+
+    with pytest.raises(SigningError) as caught:
+        sign(encoded, Odd())
+    assert caught.value.code == "signing.mismatch"
+
+
+def test_a_signature_in_asn1_is_taken_as_the_library_takes_it(sign: Sign, encoded: Encoded, signer: FileSigner) -> None:
+    """As most key stores answer, and plug-ins may pass on."""
+
+    class InAsn1:
+        alg = "es256"
+        certificate_chain = signer.certificate_chain
+
+        def sign(self, data: bytes, /) -> bytes:
+            raw = signer.sign(data)
+            return encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+
+    asset, _ = sign(encoded, InAsn1())
+    assert _stranger(asset.data)["validation_state"] == "Valid"
+    reading = _c2pa.read(asset)
+    assert state_of(reading) is ManifestState.VALID
 
 
 @pytest.mark.parametrize("chain", [(), (b"not a certificate",)])

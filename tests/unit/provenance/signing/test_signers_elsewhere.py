@@ -202,7 +202,7 @@ class TestRemote:
             (200, b'{"signature": ""}', "signing.answer"),
             (200, b'{"signature": 5}', "signing.answer"),
             (200, b'{"signature": "' + b"A" * 300_000 + b'"}', "signing.answer"),
-            (200, b'{"signature": "' + base64.b64encode(bytes(64)) + b'"}', "manifest.sign"),
+            (200, b'{"signature": "' + base64.b64encode(bytes(64)) + b'"}', "signing.mismatch"),
         ],
     )
     def test_whatever_it_answers_nothing_is_released(
@@ -438,7 +438,7 @@ class TestToken:
         self._make("key-other", "es256")
         chain = _chain(tmp_path, ec.generate_private_key(ec.SECP256R1()).public_key())
         signer = _signer(f"pkcs11:test?module={SOFTHSM}&object=key-other&chain={chain}", tmp_path)
-        _require_nothing(signer, tmp_path, "manifest.sign")
+        _require_nothing(signer, tmp_path, "signing.mismatch")
         signer.close()
 
     def test_a_token_that_was_removed_releases_nothing_and_comes_back(self, tokens: Path, tmp_path: Path) -> None:
@@ -497,7 +497,7 @@ class TestAwsKms:
         """moto salts RSA as long as it goes; AWS, like C2PA, as long as the digest. What does not verify stays here."""
         key, chain = self._made("RSA_2048", tmp_path)
         signer = _signer(f"awskms:{key}?region=eu-central-1&chain={chain}", tmp_path)
-        _require_nothing(signer, tmp_path, "manifest.sign")
+        _require_nothing(signer, tmp_path, "signing.mismatch")
 
     def test_a_key_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
         _, chain = self._made("ECC_NIST_P256", tmp_path)
@@ -609,7 +609,7 @@ class TestVault:
             (b'{"data": {"signature": "vault:v1"}}', "signing.answer"),
             (b'{"data": {"signature": "other:v1:AAAA"}}', "signing.answer"),
             (b'{"data": {"signature": "vault:v1:%%%"}}', "signing.answer"),
-            (b'{"data": {"signature": "vault:v1:AAAA"}}', "manifest.sign"),
+            (b'{"data": {"signature": "vault:v1:AAAA"}}', "signing.mismatch"),
         ],
     )
     def test_other_answers_release_nothing(self, body: bytes, code: str, tmp_path: Path) -> None:
