@@ -189,3 +189,22 @@ def test_a_picture_too_small_for_a_mark_is_signed_without(pipeline: Pipeline) ->
     assert caught.value.code == "watermark.too-small"
     asset = _signed(pipeline, small, "image/png", marked=False)
     assert ManifestProbe().examine(asset, Evidence()).manifest is ManifestState.VALID
+
+
+def test_signing_needs_no_torch(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    (tmp_path / "photo.jpg").write_bytes(_photo())
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom sdsafe import plugins\nfrom sdsafe.core.places import Places\n"
+        "from sdsafe.api import read_input\nfrom sdsafe.core.request import GenerationRequest, Task\n"
+        "from sdsafe.generation.keeping import Keeper\nfrom sdsafe.testing.pipeline import fake_pipeline\n"
+        f"folder = Path({str(tmp_path)!r})\nplaces = Places(state=folder / 's', cache=folder / 'c')\n"
+        "mark = plugins.load('sdsafe.watermarkers', 'lattice', places)\n"
+        "request = GenerationRequest(prompt='', task=Task.SIGN, inputs=(read_input(folder / 'photo.jpg'),))\n"
+        "(outcome,) = fake_pipeline(places, generator=Keeper(), watermarker=mark).run(request)\n"
+        "assert outcome.asset.data, outcome\n"
+        "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
