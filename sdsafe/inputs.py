@@ -38,6 +38,7 @@ def as_input(asset: Asset, role: str) -> InputImage:
         sha256=sha256_hex(asset.data),
         media_type=asset.media_type,
         data=asset.data,
+        sidecar=asset.sidecar,
     )
 
 
@@ -70,7 +71,8 @@ def _require_genuine(image: InputImage) -> None:
 
 
 def _require_intact(image: InputImage) -> None:
-    seen = ManifestProbe().examine(Asset(data=image.data, media_type=image.media_type), Evidence())
+    asset = Asset(data=image.data, media_type=image.media_type, sidecar=image.sidecar)
+    seen = ManifestProbe().examine(asset, Evidence())
     if seen.manifest not in _SOUND:
         codes = ", ".join(sorted({f.code for f in seen.findings if f.severity == "failure"})) or "not readable"
         raise RequestError(

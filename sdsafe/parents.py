@@ -54,7 +54,7 @@ def _made_by_ai(image: InputImage) -> str | None:
 
     What the file merely declares counts, too: nobody claims it without need, and enlarging must not wash it off.
     """
-    asset = Asset(data=image.data, media_type=image.media_type)
+    asset = Asset(data=image.data, media_type=image.media_type, sidecar=image.sidecar)
     stored = image.origin.manifest_store if image.origin else None
     reading = _c2pa.read(asset) if stored is None else _c2pa.read_store(stored)
     manifests = _lineage(grow(reading.store, reading.label)) if reading.store else ()
@@ -73,11 +73,12 @@ def _lineage(node: Node) -> Iterator[Node]:
 
 
 def _origin(image: InputImage, parts: Parts) -> Origin | None:
-    asset = Asset(data=image.data, media_type=image.media_type)
-    seen = ManifestProbe().examine(asset, Evidence())
+    asset = Asset(data=image.data, media_type=image.media_type, sidecar=image.sidecar)
+    seen, reading = ManifestProbe().look(asset, Evidence())
     if seen.manifest is not ManifestState.ABSENT:
         known = seen.summary.asset_id if seen.summary else None
-        return Origin(asset_id=known, found_by="manifest") if known else None
+        beside = image.sidecar if reading.beside else None  # it is not in the file, so it is carried on by itself
+        return Origin(asset_id=known, found_by="manifest", manifest_store=beside) if known else None
     probes = (
         WatermarkProbe([lambda: parts.watermarker], parts.repository, parts.fingerprinters, always=False),
         FingerprintProbe(parts.fingerprinters, parts.repository),

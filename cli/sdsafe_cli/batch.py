@@ -64,11 +64,13 @@ def verified(paths: Iterable[Path], validator: Validator, *, named: frozenset[Pa
         validator: Looks at each.
         named: What the user asked for by name. Any other file that is no picture is left out.
     """
-    from sdsafe.api import read_asset
+    from sdsafe.api import SIDECAR, read_asset
     from sdsafe.errors import SdsafeError
     from sdsafe.verification import accepts
 
     for path in paths:
+        if path.suffix == SIDECAR:  # looked at with the file that it stands beside
+            continue
         try:
             report = validator.inspect(read_asset(path))
         except SdsafeError as error:

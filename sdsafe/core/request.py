@@ -156,6 +156,8 @@ class InputImage:
     media_type: str
     data: bytes = field(repr=False)
     """The file bytes themselves: they may carry a manifest of their own."""
+    sidecar: bytes | None = field(default=None, repr=False)
+    """Manifest store that stood beside the file, where none is in it."""
     origin: Origin | None = None
     """Set at admission, whatever the caller says."""
     made_by_ai: str | None = None

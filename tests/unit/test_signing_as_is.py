@@ -208,3 +208,32 @@ def test_signing_needs_no_torch(tmp_path: Path) -> None:
         "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestSidecars:
+    """Pictures whose manifest stands beside them go in with it."""
+
+    def _beside(self, pipeline: Pipeline, seed: int) -> Asset:
+        return _signed(pipeline, _photo("image/png", seed=seed), "image/png", marked=False, sidecar=True)
+
+    def _again(self, asset: Asset) -> GenerationRequest:
+        return GenerationRequest(
+            prompt="", task=Task.SIGN, inputs=(as_input(asset, "image"),), media_type="image/png", marked=False
+        )
+
+    def test_it_is_carried_on_as_the_parent(self, tmp_path: Path) -> None:
+        first = self._beside(Pipeline(fake_parts(Places(state=tmp_path / "a", cache=tmp_path), generator=Keeper())), 21)
+        assert first.sidecar is not None
+        elsewhere = Pipeline(fake_parts(Places(state=tmp_path / "b", cache=tmp_path), generator=Keeper()))
+        (outcome,) = elsewhere.run(self._again(first))
+        assert isinstance(outcome, Recorded), outcome
+        manifest = _manifest(outcome.asset)
+        assert manifest["count"] == 2
+        assert manifest["ingredients"][0]["relationship"] == "parentOf"
+
+    def test_one_that_does_not_hold_is_refused(self, pipeline: Pipeline) -> None:
+        first = self._beside(pipeline, 22)
+        other = replace(first, data=images.encode(sample_picture(23)))
+        with pytest.raises(RequestError) as caught:
+            pipeline.run(self._again(other))
+        assert caught.value.code == "request.input-invalid"

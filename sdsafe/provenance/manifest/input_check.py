@@ -40,7 +40,7 @@ class InputProvenanceCheck:
 
     def check_input(self, image: InputImage, /) -> Iterator[Finding]:
         """Yield what state the picture's manifest is in, and a finding for each thing that speaks against its use."""
-        asset = Asset(data=image.data, media_type=image.media_type)
+        asset = Asset(data=image.data, media_type=image.media_type, sidecar=image.sidecar)
         seen = ManifestProbe().examine(asset, Evidence())
         state = seen.manifest
         yield self._finding(f"input.manifest.{state.value}", None, f"the manifest of the {image.role} is {state.value}")
