@@ -22,10 +22,11 @@ import numpy as np
 import pytest
 
 from sdsafe import plugins
-from sdsafe.api import open_validator
+from sdsafe._internal import images
+from sdsafe.api import open_validator, read_input
 from sdsafe.core.places import Places
 from sdsafe.core.report import LedgerState, SoftState, Verdict
-from sdsafe.core.request import GenerationRequest, ModelRef, Size
+from sdsafe.core.request import GenerationRequest, ModelRef, Size, Task
 from sdsafe.core.states import Recorded, Refused
 from sdsafe.errors import CancelledError, RequestError, SdsafeError, WatermarkError
 from sdsafe.generation._diffusers import DiffusersGenerator
@@ -312,6 +313,89 @@ def test_a_text_that_shows_the_checks_something_else(house: House) -> None:
 
     house.assert_refuses(RequestError, TwoFaced(prompt="waves", size=REQUEST.size, steps=1))
     house.assert_refuses(RequestError, replace(REQUEST, prompt=Text("waves")))
+
+
+class TestSounds:
+    """The same ways around, tried on models that make sounds: those of them that a sound knows."""
+
+    @pytest.fixture(scope="class", params=("dance", "stable_audio"))
+    @classmethod
+    def asked(cls, request: pytest.FixtureRequest) -> GenerationRequest:
+        return GenerationRequest(
+            prompt="" if request.param == "dance" else "rain on a tin roof",
+            task=Task.AUDIO,
+            model=ModelRef(repo=request.getfixturevalue(request.param)),
+            seed=7,
+            seconds=0.1,
+            steps=2,
+            intended_use="private",
+        )
+
+    def _proven(self, house: House, asked: GenerationRequest) -> Recorded:
+        outcome = house.run(asked)
+        assert isinstance(outcome, Recorded), outcome
+        root = house.settings.places.keys / "root.pem"
+        report = open_validator(house.settings, trust=[root]).verify(outcome.asset)
+        assert (report.verdict, report.evidence.ledger) == (Verdict.TRUSTED, LedgerState.INCLUDED)
+        return outcome
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "output_type", "return_dict", "latents", "prompt_embeds", "negative_prompt_embeds", "generated_prompt_embeds",
+            "callback", "callback_steps", "callback_on_step_end", "initial_audio_waveforms", "audio_sampling_rate",
+            "transcription", "nobody_knows_it",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("value", ["latent", 1, 0.5, True])
+    def test_01_02_05_07_what_leads_past_a_check(
+        self, house: House, asked: GenerationRequest, name: str, value: str | float
+    ) -> None:
+        error = house.assert_refuses(RequestError, replace(asked, parameters={name: value}))
+        assert error.code == "request.parameter"
+
+    @pytest.mark.parametrize("at", [0, 1])
+    def test_06_a_run_that_is_cancelled(self, house: House, asked: GenerationRequest, at: int) -> None:
+        class Impatient:
+            asked = 0
+
+            def step(self, *_: int) -> None:
+                pass
+
+            def cancelled(self) -> bool:
+                self.asked += 1
+                return self.asked > at
+
+        if at and not asked.prompt:
+            pytest.skip("Dance Diffusion tells of no step: it can be stopped before it begins, and then not any more")
+        delivered: list[object] = []
+        house.assert_refuses(CancelledError, asked, watch=Impatient(), deliver=delivered.append)
+        assert delivered == []
+        self._proven(house, asked)
+
+    def test_09_pictures_go_in_nowhere(self, house: House, asked: GenerationRequest, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_bytes(images.encode(np.full((256, 256, 3), 90, np.uint8)))
+        house.assert_refuses(RequestError, replace(asked, inputs=(read_input(tmp_path / "a.png"),)))
+
+    def test_12_a_term_behind_the_end_of_what_the_model_reads(self, house: House, asked: GenerationRequest) -> None:
+        if not asked.prompt:
+            house.assert_refuses(RequestError, replace(asked, prompt="rain"))  # this one reads no prompt at all
+            return
+        before = house.entries()
+        outcome = house.run(replace(asked, prompt="rain on a tin roof " * 160 + CANARY))
+        assert isinstance(outcome, Refused)
+        assert outcome.reason == "refused.prompt"
+        assert house.entries() == before
+
+    @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf"), 1e9, None])
+    def test_a_length_that_is_none(self, house: House, asked: GenerationRequest, seconds: float | None) -> None:
+        if seconds is None:
+            self._proven(house, replace(asked, seconds=None))  # the model's own
+            return
+        house.assert_refuses(RequestError, replace(asked, seconds=seconds))
+
+    def test_a_sound_is_never_a_picture(self, house: House, asked: GenerationRequest) -> None:
+        house.assert_refuses(RequestError, replace(asked, task=Task.GENERATE, seconds=None))
 
 
 class TestWalls:
