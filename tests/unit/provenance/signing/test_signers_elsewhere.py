@@ -47,10 +47,14 @@ from sdsafe.provenance.signing.elsewhere import NO_CHAIN
 from sdsafe.provenance.signing.request import KeyToCertify, Subject, certificate_request
 from sdsafe.provenance.signing.uri import parse_signer_uri
 from sdsafe.testing.pipeline import fake_pipeline
+from sdsafe.testing.signers import SignerContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sdsafe.protocols import Signer
+
+CONTRACT = tuple(name for name in vars(SignerContract) if name.startswith("test_"))
 TOKEN = "a-token-of-the-tests"
 SOFTHSM = next((each for each in Path("/usr/lib").rglob("libsofthsm2.so")), None)
 
@@ -74,6 +78,24 @@ def _require_release(signer: Any, folder: Path) -> None:
     (outcome,) = pipeline.run(GenerationRequest(prompt="a red house", seed=7, size=Size(width=256, height=256)))
     assert isinstance(outcome, Recorded), outcome
     assert ManifestProbe().examine(outcome.asset, Evidence()).manifest is ManifestState.VALID
+
+
+def _require_contract(made: Signer, *lengths: int) -> None:
+    """Make sure that a signer shows all that its slot demands."""
+    contract = _Of(made, lengths)
+    for name in CONTRACT:
+        getattr(contract, name)()
+
+
+class _Of(SignerContract):
+    def __init__(self, made: Signer, lengths: tuple[int, ...]) -> None:
+        self._made, self._lengths = made, lengths
+
+    def make(self) -> Signer:
+        return self._made
+
+    def lengths(self) -> tuple[int, ...]:
+        return self._lengths or super().lengths()
 
 
 def _require_request(scheme: str, options: dict[str, object], public: Any, folder: Path) -> None:
@@ -180,6 +202,10 @@ class TestRemote:
             signer = _signer(f"http://{host}/v1", tmp_path)
             _require_release(signer, tmp_path)
             assert TOKEN not in repr(signer)
+
+    def test_it_keeps_the_contract(self, key: Any, tmp_path: Path) -> None:
+        with _serving(_reference(_chain(tmp_path, key.public_key()), key)) as host:
+            _require_contract(_signer(f"http://{host}", tmp_path))
 
     def test_a_wrong_token_is_refused(self, key: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(remote.TOKEN_VARIABLE, "another")
@@ -403,6 +429,13 @@ class TestToken:
         for each in (signer, second):
             each.close()
 
+    def test_it_keeps_the_contract(self, tokens: Path, tmp_path: Path) -> None:
+        del tokens
+        chain = _chain(tmp_path, self._make("contract", "es256"))
+        signer = _signer(f"pkcs11:test?module={SOFTHSM}&object=contract&chain={chain}", tmp_path)
+        _require_contract(signer)
+        signer.close()
+
     @pytest.mark.parametrize("kind", ["es256", "es384", "ps256", "ed25519"])
     def test_a_key_without_certificates_asks_for_one(self, tokens: Path, kind: str, tmp_path: Path) -> None:
         del tokens
@@ -483,6 +516,7 @@ class TestAwsKms:
         signer = _signer(f"awskms:{key}?region=eu-central-1&chain={chain}", tmp_path)
         assert signer.alg == alg
         assert key not in repr(signer)
+        _require_contract(signer, 1, 2_500)  # moto hashes digests once more; AWS, whose word counts, does not
         _require_release(signer, tmp_path)
 
     def test_a_key_without_certificates_asks_for_one(self, tmp_path: Path) -> None:
@@ -535,6 +569,30 @@ class TestAwsKms:
             patch.setattr(moto.core.models.botocore_stubber, "enabled", False)
             signer = _signer(f"awskms:k?region=eu-central-1&endpoint=http://127.0.0.1:9&chain={chain}", tmp_path)
             _require_nothing(signer, tmp_path, "signing.unreachable")
+
+    @pytest.mark.parametrize("kind", ["es384", "ps256"])
+    def test_long_claims_are_signed_by_their_digest(self, kind: str, tmp_path: Path) -> None:
+        """As the service documents it: of more than 4096 bytes it takes the digest, and does not hash it again."""
+        from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+        from sdsafe.provenance.signing.elsewhere import Credential
+        from sdsafe.provenance.signing.kms import AwsKmsSigner
+
+        key: Any = ec.generate_private_key(ec.SECP384R1()) if kind == "es384" else rsa.generate_private_key(65537, 2048)
+        digest = hashes.SHA384() if kind == "es384" else hashes.SHA256()
+
+        class Service:
+            def sign(self, **asked: Any) -> dict[str, bytes]:
+                message, raw = asked["Message"], asked["MessageType"] == "RAW"
+                assert asked["SigningAlgorithm"] == {"es384": "ECDSA_SHA_384", "ps256": "RSASSA_PSS_SHA_256"}[kind]
+                assert (len(message) <= 4096) if raw else (len(message) == digest.digest_size)
+                hashed = digest if raw else Prehashed(digest)
+                if kind == "es384":
+                    return {"Signature": key.sign(message, ec.ECDSA(hashed))}
+                return {"Signature": key.sign(message, padding.PSS(padding.MGF1(digest), digest.digest_size), hashed)}
+
+        chain = _chain(tmp_path, key.public_key())
+        _require_contract(AwsKmsSigner(Service(), "key", Credential.read(chain)))
 
     def test_ed25519_is_not_offered(self, tmp_path: Path) -> None:
         chain = _chain(tmp_path, ed25519.Ed25519PrivateKey.generate().public_key())
@@ -599,6 +657,7 @@ class TestVault:
         with _serving(self._vault(key)) as host:
             signer = _signer(f"vault:pictures?address=http://{host}&chain={chain}", tmp_path)
             assert TOKEN not in repr(signer)
+            _require_contract(signer)
             _require_request("vault", {"path": "pictures", "address": f"http://{host}"}, key.public_key(), tmp_path)
             _require_release(signer, tmp_path)
 
