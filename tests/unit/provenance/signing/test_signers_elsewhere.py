@@ -37,7 +37,7 @@ from sdsafe.core.places import Places
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.request import GenerationRequest, Size
 from sdsafe.core.states import Recorded
-from sdsafe.errors import SdsafeError, SigningError
+from sdsafe.errors import MissingExtraError, SdsafeError, SigningError
 from sdsafe.plugins import load
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.provenance.signing import remote, vault
@@ -599,6 +599,22 @@ class TestAwsKms:
         with pytest.raises(SigningError) as caught:
             _signer(f"awskms:k?region=eu-central-1&chain={chain}", tmp_path)
         assert caught.value.code == "signing.unsupported"
+
+
+@pytest.mark.parametrize(
+    ("uri", "module", "extra"),
+    [
+        ("pkcs11:test?module=/x.so&object=k&chain=/x.pem", "token", "pkcs11"),
+        ("awskms:k?region=eu-central-1&chain=/x.pem", "kms", "kms-aws"),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    uri: str, module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"sdsafe.provenance.signing.{module}.find_spec", lambda _name: None)
+    with pytest.raises(MissingExtraError) as caught:
+        _signer(uri, tmp_path)
+    assert f"sdsafe[{extra}]" in caught.value.hint
 
 
 class TestVault:
