@@ -143,6 +143,8 @@ def document_of(generation: Mapping[str, Any]) -> dict[str, object]:
     """
     if "key_id" in generation.get("noise_mark", {}):
         raise _unrepeatable("the noise that it began with carries its id, and another picture gets another id")
+    if generation.get("task") == Task.SIGN:
+        raise _unrepeatable("it was made elsewhere, and only signed here")
     try:
         return _document(generation)
     except (KeyError, TypeError, ValueError, AttributeError):

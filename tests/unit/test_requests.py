@@ -62,6 +62,7 @@ def test_what_is_withheld_is_named_until_it_is_stated() -> None:
     ("change", "says"),
     [
         ({"noise_mark": {"alg": "gaussian-shading", "key_id": "k"}}, "carries its id"),
+        ({"task": "sign"}, "made elsewhere"),
         ({"task": "dream"}, "not say enough"),
         ({"prompt": None}, "not say enough"),
         ({"guidance": "much"}, "not say enough"),
