@@ -1,5 +1,7 @@
 """Reading a mark: direct, then blind, with a bound on what all the attempts together may wrongly accept. Pure.
 
+Wherever the lines are read, they are read as they are, and then as an average over a window would have left them.
+
 Every message that any attempt hands to the keyed check counts. The detector stops when the count reaches the
 *allowance* that the wanted false-positive rate leaves (`statistics`), whatever it was about to try.
 """
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdsafe.bindings.watermark import code, folding, frame
+from sdsafe.bindings.watermark import averaging, code, folding, frame
 from sdsafe.bindings.watermark.refining import Blocks, grown, refined
 from sdsafe.bindings.watermark.template import Found, direct, settled
 
@@ -36,6 +38,8 @@ _TILTED = 2
 _TILTED_GATE = 7.5
 _OCTAVES = (1, 2)
 _LIST_GATE = 6.5
+_AVERAGED = 3
+_AVERAGED_GATE = 6.5
 _NORMAL = (0.8, 1.25)  # scales at which the front end's filters fit the mark as they are
 
 
@@ -110,14 +114,15 @@ class Reader:
         return self._along(plane, where, tried, "given") or Reading(None, tried.messages, tried.peak)
 
     def _direct(self, seen: npt.NDArray[np.float32], tried: Attempts) -> Reading | None:
-        for found, folded in direct(seen, self._carrier, _DIRECT):
-            tried.peak = max(tried.peak, found.z)
+        framings = direct(seen, self._carrier)
+        tried.peak = framings[0][0].z
+        for found, folded in framings[:_DIRECT]:
             if found.z < _DIRECT_GATE:
-                return None
+                break
             reading = self._lines(folded, found.where, tried, "direct")
             if reading:
                 return reading
-        return None
+        return self._averaged([(folded, found.where) for found, folded in framings], tried, "direct")
 
     def _blind(self, small: npt.NDArray[np.float32], seen: npt.NDArray[np.float32], tried: Attempts) -> Reading | None:
         """Search at the frame's size, then at half of it: of a crop the mark is large, and so must the filters be."""
@@ -166,23 +171,54 @@ class Reader:
             small = frame.resampled(small, shape)
         seen, _ = frame.front_end(small)
         folded = folding.fold(seen, where)
-        return self._lines(folded, where.shifted(-where.shift), tried, stage)
+        flat = where.shifted(-where.shift)
+        return self._lines(folded, flat, tried, stage) or self._averaged([(folded, flat)], tried, stage)
 
     def _lines(self, folded: folding.Folded, where: LatticeMap, tried: Attempts, stage: str) -> Reading | None:
         """Decode the lines of a fold whose shift is ``where.shift``, nearly."""
         values, noise = folded.lines(self._carrier.index)
         shift = settled(self._carrier, values, noise, where.shift)
-        turned = values * np.exp(-2j * np.pi * (self._carrier.index @ shift))
-        soft = self._carrier.soft(folding.weighted(self._carrier, turned.astype(np.complex64), noise))
+        lines = folding.weighted(self._carrier, _turned(self._carrier, values, shift), noise)
+        return self._decoded(lines, where, tried, stage, listed=tried.peak > _LIST_GATE)
+
+    def _averaged(self, places: list[tuple[folding.Folded, LatticeMap]], tried: Attempts, stage: str) -> Reading | None:
+        """Decode folds of unknown shift as if the picture had been averaged, where that fits the template best."""
+        found = [
+            (each, folded, where)
+            for folded, where in places
+            for each in averaging.likely(self._carrier, *folded.lines(self._carrier.index), where, _AVERAGED)
+            if each.z > _AVERAGED_GATE
+        ]
+        found.sort(key=lambda each: -each[0].z)
+        for averaged, folded, where in found[:_AVERAGED]:
+            tried.peak = max(tried.peak, averaged.z)
+            values, noise = folded.lines(self._carrier.index)
+            lines = _turned(self._carrier, values, averaged.shift) * (averaged.gain * self._carrier.amplitude / noise)
+            reading = self._decoded(lines, where, tried, f"{stage}, averaged", listed=True)
+            if reading:
+                return reading
+        return None
+
+    def _decoded(
+        self, lines: npt.NDArray[np.complex64], where: LatticeMap, tried: Attempts, stage: str, *, listed: bool
+    ) -> Reading | None:
+        """Decode weighted lines; with ``listed`` also what is nearly as likely as the likeliest message."""
+        soft = self._carrier.soft(lines)
         payload = self._recognised([code.decode(soft)], tried)
-        if payload is None and tried.peak > _LIST_GATE:
+        if payload is None and listed:
             payload = self._recognised(code.decode_list(soft, _LIST)[1:], tried)
         if payload is None:
             return None
-        corrected = self._framing.corrected(payload, soft)
-        return Reading(payload, tried.messages, tried.peak, corrected, where, stage)
+        return Reading(payload, tried.messages, tried.peak, self._framing.corrected(payload, soft), where, stage)
 
     def _recognised(self, messages: list[npt.NDArray[np.uint8]], tried: Attempts) -> bytes | None:
         looked, payload = self._framing.recognised(messages[: tried.left])
         tried.messages += looked
         return payload
+
+
+def _turned(
+    carrier: Carrier, values: npt.NDArray[np.complex64], shift: npt.NDArray[np.float64]
+) -> npt.NDArray[np.complex64]:
+    """Return the lines of a lattice that lies at ``shift`` as if it lay at none."""
+    return np.asarray(values * np.exp(-2j * np.pi * (carrier.index @ shift)), np.complex64)

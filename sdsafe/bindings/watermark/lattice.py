@@ -108,7 +108,7 @@ class LatticeWatermarker:
     @property
     def version(self) -> str:
         """Version of this implementation."""
-        return "1"
+        return "2"
 
     @property
     def capacity_bits(self) -> int:

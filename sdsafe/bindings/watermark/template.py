@@ -39,13 +39,14 @@ class Found:
 
 
 def best_shifts(
-    carrier: Carrier, values: npt.NDArray[np.complex64]
+    carrier: Carrier, values: npt.NDArray[np.complex64], weights: npt.NDArray[np.float32] | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Correlate template lines with the template at all shifts.
 
     Args:
         carrier: Whose template.
         values: The template's lines, (n, lines), unit variance without a mark.
+        weights: How much each line counts, and with what sign, (n, lines); all alike when left out.
 
     Returns:
         The best correlation of each row in standard deviations, (n,), and its shift in tiles, (n, 2).
@@ -53,15 +54,20 @@ def best_shifts(
     size = np.maximum(np.abs(values) / CLIP, 1)
     ky, kx = carrier.index[carrier.template].T
     planes = np.zeros((len(values), _GRID, _GRID), np.complex64)
-    planes[:, ky % _GRID, kx % _GRID] = values / size * carrier.phase[carrier.template].conj()
+    limited = values / size * carrier.phase[carrier.template].conj()
+    if weights is None:
+        energy: float | npt.NDArray[np.float32] = values.shape[1]
+    else:
+        limited, energy = limited * weights, np.square(weights).sum(axis=1)
+    planes[:, ky % _GRID, kx % _GRID] = limited
     correlation = fft.fft2(planes, overwrite_x=True).real.reshape(len(values), -1)
     best = correlation.argmax(axis=1)
-    z = correlation[np.arange(len(values)), best] / np.float32(np.sqrt(values.shape[1] / 2))
+    z = correlation[np.arange(len(values)), best] / np.sqrt(energy / np.float32(2))
     return z, np.stack(np.divmod(best, _GRID), axis=1) / _GRID
 
 
-def direct(plane: npt.NDArray[np.float32], carrier: Carrier, count: int) -> list[tuple[Found, folding.Folded]]:
-    """Return the ``count`` best of the eight framings of a front end's output, each with its fold (shift left out)."""
+def direct(plane: npt.NDArray[np.float32], carrier: Carrier) -> list[tuple[Found, folding.Folded]]:
+    """Return the eight framings of a front end's output, best first, each with its fold (shift left out)."""
     found = []
     for mirrored in (False, True):
         base = carrier.lattice()
@@ -70,11 +76,11 @@ def direct(plane: npt.NDArray[np.float32], carrier: Carrier, count: int) -> list
         folded = folding.fold(plane, base)
         for turns in range(4):
             turn = quarter_turn(turns)
-            values, noise = folded.lines(carrier.index[carrier.template] @ turn)
+            turned = _turned(folded, turn)
+            values, noise = turned.lines(carrier.index[carrier.template])
             z, shift = best_shifts(carrier, (values / np.sqrt(noise)).astype(np.complex64)[None])
-            found.append((Found(float(z[0]), LatticeMap.affine(turn @ base.linear, shift[0])), folded, turn))
-    found.sort(key=lambda each: -each[0].z)
-    return [(each, _turned(folded, turn)) for each, folded, turn in found[:count]]
+            found.append((Found(float(z[0]), LatticeMap.affine(turn @ base.linear, shift[0])), turned))
+    return sorted(found, key=lambda each: -each[0].z)
 
 
 def _turned(folded: folding.Folded, turn: npt.NDArray[np.int64]) -> folding.Folded:

@@ -77,7 +77,7 @@ def test_the_eight_framings_are_found_directly(carrier: Carrier, framing: Framin
     shift = np.array([0.4, 0.1])
     plane = noisy(rendered(carrier, carrier.lattice().shifted(shift), b"abcdefgh", framing), 3)
     seen = np.rot90(plane[:, ::-1] if mirrored else plane, turns)
-    (found, folded), *_ = direct(np.ascontiguousarray(seen), carrier, 1)
+    (found, folded), *_ = direct(np.ascontiguousarray(seen), carrier)
     assert found.z > 9
     values, noise = folded.lines(carrier.index)
     settled_at = settled(carrier, values, noise, found.where.shift)
@@ -86,7 +86,7 @@ def test_the_eight_framings_are_found_directly(carrier: Carrier, framing: Framin
 
 def test_noise_alone_fits_nowhere(carrier: Carrier) -> None:
     plane = noisy(np.zeros((512, 512), np.float32), 1)
-    assert direct(plane, carrier, 1)[0][0].z < 5.5
+    assert direct(plane, carrier)[0][0].z < 5.5
 
 
 @pytest.mark.parametrize(("angle", "zoom", "stretch"), [(5, 1, 1), (117, 1.3, 1), (-33, 0.8, 1), (0, 1, 1.22)])
