@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sdsafe import api
+from sdsafe.api import slots
 from sdsafe.bindings.watermark.latent import LatentMarker
 from sdsafe.bindings.watermark.lattice import LatticeWatermarker
 from sdsafe.core.ids import AssetId
@@ -170,7 +171,7 @@ def test_without_a_key_no_model_is_asked(settings: Settings, using: Any) -> None
 
 
 def test_generators_that_cannot_mark_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_plugin", lambda *_args: FakeGenerator())
+    monkeypatch.setattr(slots, "plugin", lambda *_args: FakeGenerator())
     api.open_generator(settings)
     with pytest.raises(PluginError, match="cannot begin with the noise of 'gaussian-shading'"):
         api.open_generator(replace(settings, noise_marker="gaussian-shading"))

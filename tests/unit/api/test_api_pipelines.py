@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,30 +71,3 @@ def test_a_signed_pack_judges_until_it_is_changed(tmp_path: Path, house: Path) -
 def test_a_marketplace_without_a_pack_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no policy pack 'nowhere'"):
         open_pipeline(_settings(tmp_path, intended_use="marketplace:nowhere"))
-
-
-@pytest.mark.parametrize(("name", "builtin", "isolated"), [("open-nsfw", True, False), ("open-nsfw", False, True)])
-def test_a_check_of_somebody_else_runs_in_a_process_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, builtin: bool, isolated: bool
-) -> None:
-    from sdsafe import api, plugins
-    from sdsafe.gates.isolation import IsolatedCheck
-
-    (info,) = [each for each in plugins.installed("sdsafe.output_checks") if each.name == name]
-    monkeypatch.setattr(plugins, "installed", lambda _group: iter([replace(info, builtin=builtin)]))
-    settings = Settings.load({"SDSAFE_HOME": str(tmp_path), "HOME": str(tmp_path)})
-    check = api._check("output_checks", name, settings)
-    assert isinstance(check, IsolatedCheck) is isolated
-    if isolated:
-        with check:
-            assert (check.name, check.version.partition("+")[0]) == ("open-nsfw", "2")
-
-
-def test_a_judge_behind_an_endpoint_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
-    from sdsafe import api
-    from sdsafe.gates.isolation import IsolatedCheck
-
-    settings = Settings.load({"SDSAFE_HOME": str(tmp_path), "HOME": str(tmp_path)})
-    with api._check("output_checks", "vlm-judge", settings) as check:
-        assert isinstance(check, IsolatedCheck)
-        assert check.version == "unknown"  # its options are missing; the first answer will say so
