@@ -6,7 +6,9 @@ the opposite of what they carry (contrast reversal: Goodman, "Introduction to Fo
 mark that such a filter seems to have removed is still there, with the wrong sign.
 
 How wide the window was is not known, nor what share of the mark it left alone (texture has no like neighbours to be
-averaged with). All of a grid of both are tried on the template, whose phases are known; the best few turn the data.
+averaged with). All of a grid of both are tried on the template, whose phases are known. From the likeliest the exact
+gains are learned (`channel`), because a picture is never averaged alike everywhere: where colours run one way, windows
+reach the other way only, and what was left alone lost some of its high frequencies.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sdsafe.bindings.watermark import channel
 from sdsafe.bindings.watermark.template import best_shifts, settled
 
 if TYPE_CHECKING:
@@ -24,12 +27,13 @@ if TYPE_CHECKING:
     from sdsafe.bindings.watermark.carrier import Carrier
     from sdsafe.bindings.watermark.geometry import LatticeMap
 
-__all__ = ["Averaged", "likely"]
+__all__ = ["Averaged", "learned", "likely"]
 
 WINDOWS = np.arange(4.5, 24.1, 0.75)
 """Pixels of the canonical frame. Below the first no line is reversed, above the last hardly any is left."""
 SHARES = np.array([0.0, 0.05, 0.1, 0.2])
 """Of the mark outside the averaged areas, relative to what is inside."""
+_REST_WIDTH = 0.12  # cycles per pixel: what is lost of the rest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,10 +42,13 @@ class Averaged:
 
     z: float
     """How well the template fits, in standard deviations at one place."""
+    window: float
+    """Pixels."""
     gain: npt.NDArray[np.float32]
     """What is left of each line, (n,); negative where it is reversed."""
-    shift: npt.NDArray[np.float64]
-    """Where the lattice lies then, tiles."""
+    seen: channel.Heard
+    """The lines at the shift that fits."""
+    where: LatticeMap
 
 
 def likely(
@@ -49,27 +56,46 @@ def likely(
     values: npt.NDArray[np.complex64],
     noise: npt.NDArray[np.float32],
     where: LatticeMap,
-    count: int,
+    least: float,
 ) -> list[Averaged]:
-    """Return the ``count`` windows that fit the template best, each with its best share and shift.
+    """Return the windows that fit the template with a ``z`` of ``least`` or more, each with its best share and shift.
 
     Args:
         carrier: Whose template.
         values: All lines of a fold along ``where``, (n,), whatever its shift, and ...
         noise: ... their noise power.
         where: Which way the lines run across the picture.
-        count: How many windows to return.
+        least: Standard deviations.
     """
-    frequency = carrier.index @ where.linear
-    window = np.prod(np.sinc(WINDOWS[:, None, None] * frequency), axis=-1)
-    gains = (SHARES[:, None] + window[:, None]).reshape(-1, len(frequency)).astype(np.float32)
+    means = np.prod(np.sinc(WINDOWS[:, None, None] * (carrier.index @ where.linear)), axis=-1)
+    gains = (SHARES[:, None] + means[:, None]).reshape(-1, len(values)).astype(np.float32)
     template = carrier.template
     seen = (values / np.sqrt(noise))[template].astype(np.complex64)
     weights = gains[:, template] * (carrier.amplitude / np.sqrt(noise))[template]
     z, shifts = best_shifts(carrier, np.broadcast_to(seen, weights.shape), weights)
     best = z.reshape(len(WINDOWS), -1).argmax(axis=1) + len(SHARES) * np.arange(len(WINDOWS))
-    best = best[np.argsort(-z[best], kind="stable")][:count]
-    return [
-        Averaged(float(z[each]), gains[each], settled(carrier, values * gains[each], noise, shifts[each]))
-        for each in best
-    ]
+    found = []
+    for window, at in zip(WINDOWS, best, strict=True):
+        if z[at] >= least:
+            shift = settled(carrier, values * gains[at], noise, shifts[at])
+            lines = channel.heard(carrier, values, noise, shift)
+            found.append(Averaged(float(z[at]), float(window), gains[at], lines, where))
+    return found
+
+
+def learned(carrier: Carrier, found: Averaged) -> channel.Channel:
+    """Learn the gains, starting from those of a square window."""
+    return channel.learned(carrier, found.seen, found.gain, _shapes(carrier, found.where, found.window))
+
+
+def _shapes(carrier: Carrier, where: LatticeMap, window: float) -> npt.NDArray[np.float32]:
+    """Return what the gains of a channel with such a window are a sum of, (n, 8).
+
+    Untouched, averaged both ways, and averaged one way only, because the picture changes the other way; and all of
+    these again with fewer high frequencies.
+    """
+    frequency = carrier.index @ where.linear
+    rows, columns = np.sinc(window * frequency).T
+    sharp = np.stack([np.ones_like(rows), rows * columns, rows, columns], axis=1)
+    soft = channel.lowpass(np.hypot(*frequency.T), _REST_WIDTH)
+    return np.concatenate([sharp, sharp * soft[:, None]], axis=1).astype(np.float32)

@@ -11,13 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sdsafe.bindings.watermark import averaging, code, folding, frame
+from sdsafe.bindings.watermark import averaging, channel, code, folding, frame
 from sdsafe.bindings.watermark.refining import Blocks, grown, refined
 from sdsafe.bindings.watermark.template import Found, direct, settled
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from sdsafe.bindings.watermark.carrier import Carrier
@@ -27,18 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempts", "Reader", "Reading"]
 
-_LIST = 8
+_LIST = 32
 _DIRECT = 2
 _BLIND = 6
-_DIRECT_GATE = 5.0
+_DIRECT_GATE = 4.5
 _BLIND_GATE = 5.6
 _REFINED_GATE = 6.3
 _CERTAIN = 9.0  # so rarely seen without a mark that it is read before anything else is looked for
 _TILTED = 2
 _TILTED_GATE = 7.5
 _OCTAVES = (1, 2)
-_LIST_GATE = 6.5
+_LIST_GATE = 5.0
 _AVERAGED = 3
+_LEARNED = 12
 _AVERAGED_GATE = 6.5
 _NORMAL = (0.8, 1.25)  # scales at which the front end's filters fit the mark as they are
 
@@ -92,6 +92,7 @@ class Reader:
         self._framing = framing
         self._searcher = searcher
         self._allowance = allowance
+        self._fading = channel.fading(carrier)
 
     def read(self, plane: npt.NDArray[np.float32], *, blind: bool = True) -> Reading:
         """Read a luma plane of any size; without ``blind`` only in the framing it was marked in."""
@@ -177,33 +178,33 @@ class Reader:
     def _lines(self, folded: folding.Folded, where: LatticeMap, tried: Attempts, stage: str) -> Reading | None:
         """Decode the lines of a fold whose shift is ``where.shift``, nearly."""
         values, noise = folded.lines(self._carrier.index)
-        shift = settled(self._carrier, values, noise, where.shift)
-        lines = folding.weighted(self._carrier, _turned(self._carrier, values, shift), noise)
-        return self._decoded(lines, where, tried, stage, listed=tried.peak > _LIST_GATE)
+        gain, shapes = self._fading
+        shift = settled(self._carrier, values * gain, noise, where.shift)
+        came = channel.learned(self._carrier, channel.heard(self._carrier, values, noise, shift), gain, shapes)
+        return self._decoded(came, where, tried, stage, listed=tried.peak > _LIST_GATE)
 
     def _averaged(self, places: list[tuple[folding.Folded, LatticeMap]], tried: Attempts, stage: str) -> Reading | None:
-        """Decode folds of unknown shift as if the picture had been averaged, where that fits the template best."""
+        """Decode folds of unknown shift as if the picture had been averaged, where that fits best."""
         found = [
-            (each, folded, where)
+            each
             for folded, where in places
-            for each in averaging.likely(self._carrier, *folded.lines(self._carrier.index), where, _AVERAGED)
-            if each.z > _AVERAGED_GATE
+            for each in averaging.likely(self._carrier, *folded.lines(self._carrier.index), where, _AVERAGED_GATE)
         ]
-        found.sort(key=lambda each: -each[0].z)
-        for averaged, folded, where in found[:_AVERAGED]:
-            tried.peak = max(tried.peak, averaged.z)
-            values, noise = folded.lines(self._carrier.index)
-            lines = _turned(self._carrier, values, averaged.shift) * (averaged.gain * self._carrier.amplitude / noise)
-            reading = self._decoded(lines, where, tried, f"{stage}, averaged", listed=True)
+        found.sort(key=lambda each: -each.z)
+        learned = [(averaging.learned(self._carrier, each), each) for each in found[:_LEARNED]]
+        learned.sort(key=lambda each: -each[0].fit)
+        for came, each in learned[:_AVERAGED]:
+            tried.peak = max(tried.peak, each.z)
+            reading = self._decoded(came, each.where, tried, f"{stage}, averaged", listed=True)
             if reading:
                 return reading
         return None
 
     def _decoded(
-        self, lines: npt.NDArray[np.complex64], where: LatticeMap, tried: Attempts, stage: str, *, listed: bool
+        self, came: channel.Channel, where: LatticeMap, tried: Attempts, stage: str, *, listed: bool
     ) -> Reading | None:
-        """Decode weighted lines; with ``listed`` also what is nearly as likely as the likeliest message."""
-        soft = self._carrier.soft(lines)
+        """Decode what came through a channel; with ``listed`` also what is nearly as likely as the likeliest message."""
+        soft = self._carrier.soft(came.combined)
         payload = self._recognised([code.decode(soft)], tried)
         if payload is None and listed:
             payload = self._recognised(code.decode_list(soft, _LIST)[1:], tried)
@@ -215,10 +216,3 @@ class Reader:
         looked, payload = self._framing.recognised(messages[: tried.left])
         tried.messages += looked
         return payload
-
-
-def _turned(
-    carrier: Carrier, values: npt.NDArray[np.complex64], shift: npt.NDArray[np.float64]
-) -> npt.NDArray[np.complex64]:
-    """Return the lines of a lattice that lies at ``shift`` as if it lay at none."""
-    return np.asarray(values * np.exp(-2j * np.pi * (carrier.index @ shift)), np.complex64)

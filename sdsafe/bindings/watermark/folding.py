@@ -19,9 +19,7 @@ from sdsafe.bindings.watermark.geometry import LatticeMap, cells
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from sdsafe.bindings.watermark.carrier import Carrier
-
-__all__ = ["Folded", "fold", "weighted"]
+__all__ = ["Folded", "fold"]
 
 _TILES = 2
 _GRID = 256
@@ -57,24 +55,3 @@ def fold(plane: npt.NDArray[np.float32], where: LatticeMap) -> Folded:
     noise = ndimage.uniform_filter(power * odd, width, mode="wrap")
     share = ndimage.uniform_filter(odd, width, mode="wrap")
     return Folded(spectrum, np.maximum(noise / share, np.float32(1e-12)))
-
-
-def weighted(
-    carrier: Carrier, values: npt.NDArray[np.complex64], noise: npt.NDArray[np.float32]
-) -> npt.NDArray[np.complex64]:
-    """Return the lines weighted as maximum-ratio combining wants: by the mark's amplitude over the noise's power.
-
-    How much of the mark is left at each frequency is estimated from the power above the noise, smoothed over lines
-    of like frequency: blur and compression take the high ones first.
-    """
-    order = np.argsort(carrier.radius, kind="stable")
-    excess = (np.square(np.abs(values)) - noise) / np.square(carrier.amplitude)
-    smooth = np.empty_like(excess)
-    smooth[order] = ndimage.uniform_filter1d(excess[order], _LIKE_LINES, mode="nearest")
-    floor = np.float32(_LEAST_SHARE) * np.maximum(smooth.max(), np.float32(1e-12))
-    gain = np.sqrt(np.maximum(smooth, floor))
-    return np.asarray(values * (gain * carrier.amplitude / noise), np.complex64)
-
-
-_LIKE_LINES = 61
-_LEAST_SHARE = 0.02  # of the strongest: an estimate near zero is noise, not proof that nothing is there

@@ -3,7 +3,7 @@
 **The test.** A message counts as a payload only when 32 keyed check bits agree. For a picture that carries no mark of
 the key, HMAC-SHA256 makes them as good as random, so *each message looked at* is accepted with probability 2^-32,
 whatever the picture and however it was chosen. The detector may look at many: two framings, six places, two shapes of
-each, three ways in which it may have been averaged, eight messages of each list. By the union bound the n-th of them is
+each, three ways in which it may have been averaged, 32 messages of each list. By the union bound the n-th of them is
 accepted with probability at most n * 2^-32, which is the p-value of a detection; and a detector that never looks at
 more than ``allowance(rate)`` messages is wrong about at most that share of unmarked pictures. Scale, rotation, mirror,
 aspect and shift need no correction of their own: they choose which messages are looked at, and every message looked at
