@@ -44,6 +44,7 @@ from sdsafe.core.request import GenerationRequest, Size
 from sdsafe.core.states import Asset
 from sdsafe.judgement import Abilities, Judges
 from sdsafe.provenance.manifest import _c2pa
+from sdsafe.provenance.manifest._c2pa.builders import pem_chain
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.testing.pipeline import fake_parts
 
@@ -152,7 +153,7 @@ def main() -> None:
     rounds: int = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         parts = fake_parts(Places(state=Path(folder) / "state", cache=Path(folder) / "cache"))
-        chain = "".join(_c2pa._pem(parts.signer.certificate_chain))  # noqa: SLF001 - the same chain for both
+        chain = pem_chain(parts.signer.certificate_chain)  # the same for both
         signer = c2pa.Signer.from_callback(parts.signer.sign, c2pa.C2paSigningAlg.ES256, chain)
         png = encoded_with(parts, photograph())
         result = {}

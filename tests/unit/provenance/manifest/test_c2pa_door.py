@@ -23,6 +23,7 @@ from sdsafe.core.request import PromptDisclosure
 from sdsafe.core.states import Asset
 from sdsafe.errors import ManifestError, SigningError
 from sdsafe.provenance.manifest import _c2pa
+from sdsafe.provenance.manifest._c2pa import builders, contexts
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.provenance.manifest.document import MAX_DOCUMENT_BYTES, ManifestDefinition
 from sdsafe.provenance.manifest.reading import state_of, summarise
@@ -328,9 +329,9 @@ def test_the_network_is_never_asked(encoded: Encoded, signer: FileSigner, sign: 
 def _pointing_elsewhere(encoded: Encoded, signer: FileSigner, url: str) -> Asset:
     definition = define(encoded, generator="sdsafe", version="0.1.0", when="2026-11-22T07:00:00Z", title="x")
     native = c2pa.Signer.from_callback(
-        signer.sign, c2pa.C2paSigningAlg.ES256, _c2pa._pem(signer.certificate_chain), None
+        signer.sign, c2pa.C2paSigningAlg.ES256, builders.pem_chain(signer.certificate_chain), None
     )
-    builder = c2pa.Builder(definition.to_json(), _c2pa._context(os.getpid(), ()))
+    builder = c2pa.Builder(definition.to_json(), contexts.context(os.getpid(), ()))
     for name, content in definition.resources.items():
         builder.add_resource(name, io.BytesIO(content))
     builder.set_no_embed()

@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sdsafe.core.report import Evidence, ManifestState
 from sdsafe.core.trust import ListKind, TrustPolicy
-from sdsafe.provenance.manifest import _c2pa
+from sdsafe.provenance.manifest._c2pa import contexts
 from sdsafe.provenance.manifest.definition import define
 from sdsafe.provenance.manifest.probe import ManifestProbe
 from sdsafe.provenance.signing._issue import issue
@@ -184,4 +184,4 @@ def test_a_time_stamp_authority_makes_no_signer_trusted(
 
 
 def test_contexts_are_kept_apart_by_their_anchors(authority: tuple[str, bytes]) -> None:
-    assert _c2pa._context(os.getpid(), ()) is not _c2pa._context(os.getpid(), (authority[1],))
+    assert contexts.context(os.getpid(), ()) is not contexts.context(os.getpid(), (authority[1],))
