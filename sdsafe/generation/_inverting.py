@@ -12,7 +12,7 @@ the way back enlarges the difference. The prompt hardly matters for pictures, gu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,16 +29,9 @@ if TYPE_CHECKING:
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.placement import Placement
+    from sdsafe.generation._placing import Seats
 
 __all__ = ["inverter", "is_invertible"]
-
-
-class _Seats(Protocol):
-    """What puts a pipe where it runs."""
-
-    def seat(self, pipe: Any) -> None: ...
-
-    def arrange(self, pipe: Any, placement: Placement) -> Placement: ...
 
 
 class _FlowBack(diffusers.FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]  # diffusers has no types
@@ -64,7 +57,7 @@ def is_invertible(pipe: Any, own: Any) -> bool:
 
 
 def inverter(
-    pipes: Callable[[Kind], Any], seats: _Seats, lock: threading.Lock
+    pipes: Callable[[Kind], Any], seats: Seats, lock: threading.Lock
 ) -> Callable[[Mapping[str, Any], Pixels, Placement], npt.NDArray[np.float32]]:
     """Return what leads pictures back to their noise; it takes turns with whatever else holds ``lock``."""
 

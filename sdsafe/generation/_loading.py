@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sdsafe._internal.versions import version
 from sdsafe.core.placement import Offload
 from sdsafe.errors import GenerationError, RequestError
-from sdsafe.generation._engine import MAKERS, Engine
+from sdsafe.generation._engine import Engine
 from sdsafe.generation._libraries import diffusers, torch
+from sdsafe.generation._pipes import MAKERS
 from sdsafe.generation._translating import translated
 from sdsafe.generation.devices import Probe
 from sdsafe.generation.identity import model_digest

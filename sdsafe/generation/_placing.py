@@ -16,10 +16,35 @@ if TYPE_CHECKING:
 
     from sdsafe.core.placement import Placement
 
-__all__ = ["arrange", "meter", "seat"]
+__all__ = ["Seats", "meter"]
 
 
-def seat(pipe: Any, device: str, offload: Offload) -> None:
+class Seats:
+    """Keeps the pipe that runs next in place; the pipes of a model share their components."""
+
+    def __init__(self, device: str, offload: Offload | None) -> None:
+        """Seat pipes on ``device``; without ``offload``, leave them where and as they are."""
+        self.device = device
+        self._offload = offload
+        self._seated: Any = None
+        self._arranged: Placement | None = None
+
+    def seat(self, pipe: Any) -> None:
+        """Put ``pipe`` where it runs; ``GenerationError`` where it does not fit there."""
+        if self._offload is not None and pipe is not self._seated:
+            self._seated = None
+            _seat(pipe, self.device, self._offload)
+        self._seated = pipe
+
+    def arrange(self, pipe: Any, placement: Placement) -> Placement:
+        """Set tiles and slices for one picture, and return what was really set: not every class knows both."""
+        if self._offload is None:  # somebody else has arranged it
+            return placement
+        self._arranged = _arrange(pipe, placement, self._arranged)
+        return self._arranged
+
+
+def _seat(pipe: Any, device: str, offload: Offload) -> None:
     """Put a pipe where it runs; pipes of one model share their components, so only the last one seated is in place.
 
     Raises:
@@ -35,7 +60,7 @@ def seat(pipe: Any, device: str, offload: Offload) -> None:
                 pipe.enable_sequential_cpu_offload(device=device)
 
 
-def arrange(pipe: Any, placement: Placement, before: Placement | None) -> Placement:
+def _arrange(pipe: Any, placement: Placement, before: Placement | None) -> Placement:
     """Set tiles and slices for one picture, and return what was really set: not every class knows both.
 
     Args:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sdsafe.core.sound import MAX_CHANNELS, Sound
 from sdsafe.errors import GenerationError, RequestError
-from sdsafe.generation import _placing
 from sdsafe.generation._encoding import encoded_texts
 from sdsafe.generation._libraries import torch
 from sdsafe.generation._output import watch_for_overflow
+from sdsafe.generation._pipes import call_names
+from sdsafe.generation._placing import meter
+from sdsafe.generation._scheduling import scheduler_of
+from sdsafe.generation._stepping import callbacks
 from sdsafe.generation._translating import translated
 from sdsafe.generation.schedulers import config_digest
 from sdsafe.generation.sound_families import sound_family_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sdsafe.core.sound import Samples
     from sdsafe.core.states import EncodedText
     from sdsafe.generation._noise import Drawn
+    from sdsafe.generation._placing import Seats
     from sdsafe.generation.schedulers import SchedulerChoice
 
 __all__ = ["Sounded", "samples_of", "sounder"]
@@ -52,26 +55,13 @@ class Sounded:
     """Noise is drawn by the seed alone."""
 
 
-class _Seats(Protocol):
-    """What puts a pipe where it runs."""
-
-    device: str
-
-    def seat(self, pipe: Any) -> None: ...
-
-    def arrange(self, pipe: Any, placement: Placement) -> Placement: ...
-
-
-def sounder(
-    pipe: Any, seats: _Seats, lock: threading.Lock, scheduler_of: Callable[[Any, SchedulerChoice], Any]
-) -> Callable[..., Sounded]:
+def sounder(pipe: Any, seats: Seats, lock: threading.Lock) -> Callable[..., Sounded]:
     """Return what runs ``pipe``; it takes turns with whatever else holds ``lock``.
 
     Args:
         pipe: Of any kind; one that makes no sounds is refused when it is run.
         seats: Puts it where it runs.
         lock: One thread at a time.
-        scheduler_of: Builds a scheduler from the pipe's own.
     """
     own, overflow = pipe.scheduler, watch_for_overflow(pipe)
 
@@ -87,7 +77,7 @@ def sounder(
         if not isinstance(seconds, float):
             raise RequestError("the request is not resolved: seconds is open", code="request.seconds")
         with lock:
-            started, peak = time.perf_counter(), _placing.meter(seats.device)
+            started, peak = time.perf_counter(), meter(seats.device)
             seats.seat(pipe)
             arranged = seats.arrange(pipe, placement)
             overflow.clear()
@@ -147,21 +137,9 @@ def samples_of(audios: object, *, longest: int, overflowed: bool = False) -> Sam
 
 def _fixed(pipe: Any, step: Callable[[int, int], None]) -> dict[str, Any]:
     """Return the call arguments that no caller may choose."""
-    accepted = frozenset(inspect.signature(type(pipe).__call__).parameters)
+    accepted = call_names(pipe)
     fixed: dict[str, Any] = {"return_dict": True}
     fixed |= {name: 1 for name in ("num_waveforms_per_prompt", "batch_size") if name in accepted}
     if "output_type" in accepted:
         fixed["output_type"] = "np"
-
-    def on_step_end(pipe: Any, index: int, _timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
-        step(index + 1, max(index + 1, getattr(pipe, "num_timesteps", None) or 0))
-        return tensors
-
-    def legacy(index: int, _timestep: object, _latents: object) -> None:
-        step(index + 1, index + 1)
-
-    if "callback_on_step_end" in accepted:
-        fixed |= {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": []}
-    elif "callback" in accepted:
-        fixed |= {"callback": legacy, "callback_steps": 1}
-    return fixed
+    return fixed | callbacks(accepted, step)

@@ -14,7 +14,8 @@ from sdsafe.generation.fitting import GIB
 if TYPE_CHECKING:
     from sdsafe.core.request import ModelRef
     from sdsafe.generation._adopting import Adopted
-    from sdsafe.generation._engine import Engine, Rendered
+    from sdsafe.generation._engine import Engine
+    from sdsafe.generation._rendering import Rendered
     from sdsafe.generation._sounding import Sounded
     from sdsafe.generation.adapters import Adapter
     from sdsafe.generation.devices import Device

@@ -121,17 +121,17 @@ def test_a_budget_is_kept_to_and_measured(make: Make, tiny_folder: Path, caplog:
 
 
 def test_tiles_and_slices_are_set_for_one_picture_and_taken_back() -> None:
-    from sdsafe.generation import _placing, _tiny
+    from sdsafe.generation import _tiny
+    from sdsafe.generation._placing import Seats
 
-    pipe = _tiny.build()
+    pipe, seats = _tiny.build(), Seats("cpu", Offload.NONE)
     pipe.vae.tile_sample_min_size, pipe.vae.tile_latent_min_size = 1024, 128
     ordinary = set(map(type, pipe.unet.attn_processors.values()))
     wanted = Placement(tiling=True, attention_slicing=True)
-    done = _placing.arrange(pipe, wanted, None)
-    assert done == wanted
+    assert seats.arrange(pipe, wanted) == wanted
     assert (pipe.vae.use_tiling, pipe.vae.tile_sample_min_size, pipe.vae.tile_latent_min_size) == (True, 512, 64)
     assert set(map(type, pipe.unet.attn_processors.values())) != ordinary
-    _placing.arrange(pipe, Placement(), done)
+    seats.arrange(pipe, Placement())
     assert not pipe.vae.use_tiling
     assert set(map(type, pipe.unet.attn_processors.values())) == ordinary
 
@@ -168,7 +168,7 @@ def test_each_device_is_asked_in_its_own_way(monkeypatch: pytest.MonkeyPatch, de
 def test_each_offload_is_asked_of_the_pipe(offload: Offload, call: tuple[str, Any, Any]) -> None:
     from diffusers import DiffusionPipeline
 
-    from sdsafe.generation import _placing
+    from sdsafe.generation._placing import Seats
 
     calls: list[Any] = []
 
@@ -177,5 +177,5 @@ def test_each_offload_is_asked_of_the_pipe(offload: Offload, call: tuple[str, An
             assert hasattr(DiffusionPipeline, name)
             return lambda *args, **options: calls.append((name, args, options))
 
-    _placing.seat(Pipe(), "xpu", offload)
+    Seats("xpu", offload).seat(Pipe())
     assert calls == [call]
