@@ -6,10 +6,12 @@ from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdsafe.core import trustmark
+
 __all__ = ["ISCC", "BindingKind", "Detection", "NoiseMatch", "SoftBinding", "listed_value"]
 
 ISCC = "io.iscc.v0"
-"""The one fingerprint here that stands on C2PA's list of soft-binding algorithms."""
+"""The one fingerprint here that stands on C2PA's list of soft-binding algorithms; of the marks, TrustMark does."""
 
 
 class BindingKind(StrEnum):
@@ -33,6 +35,8 @@ def listed_value(binding: SoftBinding) -> str | None:
 
     Only listed algorithms may stand in an assertion ``c2pa.soft-binding`` (C2PA 2.4, section 18.10).
     """
+    if binding.kind is BindingKind.WATERMARK:
+        return trustmark.value_of(binding.alg, binding.value)
     if binding.alg != ISCC:
         return None
     return "ISCC:" + b32encode(binding.value).decode("ascii").rstrip("=")

@@ -27,6 +27,7 @@ from sdsafe._internal import images
 from sdsafe.core.findings import Box
 from sdsafe.core.regions import read_boxes
 from sdsafe.core.request import PromptDisclosure, Task
+from sdsafe.core.softbinding import listed_value
 from sdsafe.errors import ManifestError
 from sdsafe.provenance.manifest import container, labels
 from sdsafe.provenance.manifest.document import Ingredient
@@ -141,13 +142,14 @@ def actions(encoded: Encoded, agent: Mapping[str, str], when: str) -> list[objec
         for action in cleared.actions
     ]
     made = _made(request, _parameters(encoded), {"when": when, "softwareAgent": agent})
-    if encoded.marked.watermark is None:
+    mark = encoded.marked.watermark
+    if mark is None:
         return [*made, *edited]
     marked = {
-        "action": labels.ACTION_WATERMARKED,
+        "action": labels.ACTION_WATERMARKED if listed_value(mark) is None else labels.ACTION_WATERMARKED_BOUND,
         "when": when,
         "softwareAgent": agent,
-        "parameters": {labels.PARAMETER_PREFIX + "watermark": encoded.marked.watermark.alg},
+        "parameters": {labels.PARAMETER_PREFIX + "watermark": mark.alg},
     }
     return [*made, *edited, marked]
 

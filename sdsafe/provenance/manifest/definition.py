@@ -89,7 +89,7 @@ def _soft_bindings(encoded: Encoded) -> list[dict[str, object]]:
     """
     return [
         _assertion(labels.SOFT_BINDING, {"alg": each.alg, "blocks": [{"scope": {}, "value": value}]})
-        for each in encoded.fingerprints
+        for each in encoded.soft_bindings
         if (value := listed_value(each)) is not None
     ]
 

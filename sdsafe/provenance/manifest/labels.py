@@ -16,6 +16,7 @@ __all__ = [
     "ACTION_REDACTED",
     "ACTION_RESIZED",
     "ACTION_WATERMARKED",
+    "ACTION_WATERMARKED_BOUND",
     "AI_DISCLOSURE",
     "CAWG_METADATA",
     "GENERATION",
@@ -90,6 +91,9 @@ ACTION_WATERMARKED = "c2pa.watermarked.unbound"
 ``c2pa.watermarked.bound`` needs a *listed* algorithm, which a mark of our own is not; ``c2pa.watermarked`` is
 deprecated.
 """
+
+ACTION_WATERMARKED_BOUND = "c2pa.watermarked.bound"
+"""18.15.2: an invisible mark of a listed algorithm, whose value stands in ``c2pa.soft-binding`` (TrustMark)."""
 
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 

@@ -13,6 +13,7 @@ from sdsafe.core.disclosure import prompt_commitment
 from sdsafe.core.findings import CheckResult, CheckStatus, Finding, Severity, Stage
 from sdsafe.core.ids import AssetId
 from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, PromptDisclosure, Task
+from sdsafe.core.softbinding import BindingKind, SoftBinding
 from sdsafe.core.states import NoiseMark
 from sdsafe.errors import ManifestError
 from sdsafe.provenance.manifest.definition import define
@@ -289,3 +290,14 @@ def test_values_that_do_not_come_back_are_refused(value: object) -> None:
 def test_values_that_come_back_are_taken() -> None:
     document = {"a": None, "b": [True, False], "c": [{"d": (1 << 53) - 1}], "e": ["x", 1], "f": []}
     assert json.loads(ManifestDefinition(document=document).to_json()) == document
+
+
+def test_a_listed_mark_is_bound_and_its_value_leads_back(encoded: Encoded) -> None:
+    mark = SoftBinding(alg="com.adobe.trustmark.P", value=bytes.fromhex("019aff007f575859"), kind=BindingKind.WATERMARK)
+    document = _document(replace(encoded, marked=replace(encoded.marked, watermark=mark)))
+    assert _data(document, "c2pa.actions.v2")["actions"][-1]["action"] == "c2pa.watermarked.bound"
+    value = "2*" + f"{0x019AFF007F575859:064b}" + "1010"
+    assert _data(document, "c2pa.soft-binding") == {
+        "alg": "com.adobe.trustmark.P",
+        "blocks": [{"scope": {}, "value": value}],
+    }
