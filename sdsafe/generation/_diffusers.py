@@ -6,11 +6,9 @@ refused prompt costs milliseconds.
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from sdsafe._internal.turns import Turns
@@ -19,40 +17,33 @@ from sdsafe.core.pixels import nothing
 from sdsafe.core.placement import Offload, Placement
 from sdsafe.core.request import LANCZOS
 from sdsafe.core.states import Generated
-from sdsafe.errors import CancelledError, MissingExtraError, PluginError, RequestError
+from sdsafe.errors import MissingExtraError, RequestError
 from sdsafe.generation import enlarging, marking, networks, parameters, sounds
+from sdsafe.generation._models import Models
+from sdsafe.generation._stepping import follow, stop
 from sdsafe.generation.adapters import IP_ADAPTER, AdapterLocator
-from sdsafe.generation.devices import DEVICES, DTYPES, resolve_device
-from sdsafe.generation.families import family_of
-from sdsafe.generation.fitting import bytes_of, fit, is_budget
-from sdsafe.generation.headers import read_weights
 from sdsafe.generation.hub import Hub, silence
-from sdsafe.generation.identity import TINY, Locator, expect
 from sdsafe.generation.networks import NetworkLocator
+from sdsafe.generation.options import checked_option
 from sdsafe.generation.schedulers import choose
-from sdsafe.generation.sound_families import sound_family_of
-from sdsafe.generation.sources import Loaded, Source, execution_of, taken_over, warn
+from sdsafe.generation.sources import execution_of, warn
 from sdsafe.generation.tasks import Kind, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.places import Places
-    from sdsafe.core.request import GenerationRequest, ModelRef, Size
+    from sdsafe.core.request import GenerationRequest, ModelRef
     from sdsafe.core.states import Admitted
-    from sdsafe.generation._adopting import Adopted
-    from sdsafe.generation._engine import Engine
     from sdsafe.generation.adapters import Adapter
-    from sdsafe.generation.identity import Located
     from sdsafe.protocols import NoiseMarker, Watch
 
 __all__ = ["DiffusersGenerator"]
-
-_log = logging.getLogger(__name__)
 
 
 class DiffusersGenerator:
@@ -62,19 +53,7 @@ class DiffusersGenerator:
     Threads may share a generator: images take turns, in the order of asking, and no two models are in memory at once.
     """
 
-    __slots__ = (
-        "__adapters",
-        "__adopted",
-        "__budget",
-        "__device",
-        "__dtype",
-        "__loaded",
-        "__locator",
-        "__marker",
-        "__networks",
-        "__threads",
-        "__turns",
-    )
+    __slots__ = ("__adapters", "__marker", "__models", "__networks", "__threads", "__turns")
 
     def __init__(  # noqa: PLR0913 - one argument per option of the settings
         self,
@@ -97,16 +76,11 @@ class DiffusersGenerator:
             hub_cache: Where hub models are kept; default: the hub's own cache, shared with other tools.
         """
         silence(offline=offline)
-        self.__device = device
-        self.__dtype = dtype
-        self.__budget = bytes_of(vram_budget)
         self.__threads = threads
         hub = Hub(offline=offline, cache=hub_cache)
-        self.__locator = Locator(hub)
-        self.__adopted: Adopted | None = None
+        self.__models = Models(hub, device=device, dtype=dtype, vram_budget=vram_budget, threads=threads)
         self.__adapters = AdapterLocator(hub)
         self.__networks = NetworkLocator()
-        self.__loaded: Loaded | None = None
         self.__marker: NoiseMarker | None = None
         self.__turns = Turns()
 
@@ -122,7 +96,7 @@ class DiffusersGenerator:
         for name in ("torch", "diffusers", "transformers"):
             if find_spec(name) is None:
                 raise MissingExtraError("image generation", extra="generate", detail=f"no module {name}")
-        return cls(**{name: _option(name, value) for name, value in options.items()})  # type: ignore[arg-type]  # each value went through its check
+        return cls(**{name: checked_option(name, value) for name, value in options.items()})  # type: ignore[arg-type]  # each value went through its check
 
     @classmethod
     def adopting(cls, pipe: object, model: ModelRef) -> Self:
@@ -138,7 +112,7 @@ class DiffusersGenerator:
         from sdsafe.generation._adopting import Adopted
 
         generator = cls()
-        generator.__adopted = Adopted(pipe, model)
+        generator.__models.adopted = Adopted(pipe, model)
         return generator
 
     def resolve(self, request: GenerationRequest, /) -> GenerationRequest:
@@ -148,15 +122,15 @@ class DiffusersGenerator:
         if networks.is_meant(request):
             return self.__networks.resolve(request)
         if request.is_sound:
-            return sounds.resolve(request, self.__locate(request.model))
-        request = parameters.resolve(request, self.__locate(request.model))
-        if self.__adopted is not None:
+            return sounds.resolve(request, self.__models.locate(request.model))
+        request = parameters.resolve(request, self.__models.locate(request.model))
+        if self.__models.adopted is not None:
             _require_no_adapters(request)
         return replace(request, adapters=tuple(self.__adapters.locate(each) for each in request.adapters))
 
     def __enlarges(self, request: GenerationRequest) -> bool:
         """Say whether a pipe was taken over that enlarges: then a request that names no model means it."""
-        adopted = self.__adopted
+        adopted = self.__models.adopted
         return adopted is not None and request.model.repo != LANCZOS and Kind.UPSCALING in adopted.ways
 
     def generate(self, admitted: Admitted, /, watch: Watch | None = None) -> Iterator[Generated]:
@@ -171,22 +145,20 @@ class DiffusersGenerator:
         if request.is_sound:
             yield from self.__sounds(admitted, watch)
             return
-        located = self.__locate(request.model)
+        located = self.__models.locate(request.model)
         parameters.resolve(request, located)  # for its checks: nothing reaches a model that did not pass them here
-        seed, name = request.seed, request.scheduler
-        if seed is None or name is None:
-            raise RequestError("the request is not resolved: seed or scheduler is open")
+        seed, name = _settled(request)
         canvas = lay_out(request, located.defaults.multiple, located.defaults.times)
-        with self.__turns.turn(lambda: _stop(watch)):  # two threads would hash the same files twice
-            source = self.__find(located, canvas.size)
+        with self.__turns.turn(lambda: stop(watch)):  # two threads would hash the same files twice
+            source = self.__models.find(located, canvas.size)
             adapters = tuple(self.__adapters.identify(each) for each in request.adapters)
             _require_seat(source.placement, adapters)
         scheduler = choose(name, located.defaults.own_scheduler)
         for index, asset_id in enumerate(admitted.asset_ids):
-            step = _follow(watch, index)
+            step = follow(watch, index)
             # Held for one image, not for the request: whoever reads slowly must not keep others waiting, nor himself.
-            with self.__turns.turn(lambda: _stop(watch)):
-                engine = self.__fitted(source, adapters)
+            with self.__turns.turn(lambda: stop(watch)):
+                engine = self.__models.fitted(source, adapters)
                 arguments = parameters.call_arguments(
                     request, engine.pipeline, engine.accepted(canvas.kind), canvas.size
                 )
@@ -220,24 +192,22 @@ class DiffusersGenerator:
 
         request = self.__networks.resolve(admitted.request)  # for its checks, as above
         threads = self.__threads or os.cpu_count() or 1
-        with self.__turns.turn(lambda: _stop(watch)):
+        with self.__turns.turn(lambda: stop(watch)):
             return restoring.make(admitted, lambda: self.__networks.read(request.model), threads=threads, watch=watch)
 
     def __sounds(self, admitted: Admitted, watch: Watch | None) -> Iterator[Generated]:
         """Yield one sound per asset id, each from its own seed; they take turns as pictures do."""
         request = admitted.request
-        located = self.__locate(request.model)
+        located = self.__models.locate(request.model)
         sounds.resolve(request, located)  # for its checks, as above
-        seed, name = request.seed, request.scheduler
-        if seed is None or name is None:
-            raise RequestError("the request is not resolved: seed or scheduler is open")
-        with self.__turns.turn(lambda: _stop(watch)):
-            source = self.__find(located, sounds.NO_SIZE)
+        seed, name = _settled(request)
+        with self.__turns.turn(lambda: stop(watch)):
+            source = self.__models.find(located, sounds.NO_SIZE)
         scheduler = choose(name, located.defaults.own_scheduler)
         for index, asset_id in enumerate(admitted.asset_ids):
-            step = _follow(watch, index)
-            with self.__turns.turn(lambda: _stop(watch)):
-                engine = self.__fitted(source, ())
+            step = follow(watch, index)
+            with self.__turns.turn(lambda: stop(watch)):
+                engine = self.__models.fitted(source, ())
                 sounded = engine.sound(
                     sounds.call_arguments(request, engine.pipeline, engine.accepted(Kind.SOUND)),
                     seed=seed + index,
@@ -266,14 +236,14 @@ class DiffusersGenerator:
 
     def invert(self, image: Pixels, request: GenerationRequest, /) -> npt.NDArray[np.float32]:
         """Return the initial noise that leads to ``image``; see ``Invertible.invert``."""
-        located = self.__locate(request.model)
+        located = self.__models.locate(request.model)
         resolved = parameters.resolve(marking.backwards(request, image, located), located)
         size = resolved.size
         if size is None or image.shape != (size.height, size.width, 3):
             raise RequestError("the picture does not measure what was asked for", code="request.size")
         with self.__turns.turn(lambda: None):
-            source = self.__find(located, size)
-            engine = self.__fitted(source, tuple(self.__adapters.identify(each) for each in resolved.adapters))
+            source = self.__models.find(located, size)
+            engine = self.__models.fitted(source, tuple(self.__adapters.identify(each) for each in resolved.adapters))
             arguments = parameters.call_arguments(resolved, engine.pipeline, engine.accepted(Kind.TEXT), size)
             return engine.invert(arguments, image, source.placement)
 
@@ -281,50 +251,12 @@ class DiffusersGenerator:
         """Refuse to be copied or pickled: a copy would carry the pipe outside."""
         raise TypeError("a generator can be neither copied nor pickled: make one per process")
 
-    def __find(self, located: Located, size: Size) -> Source:
-        """Bring the files of a model here, hash them, and decide how it is laid out for a picture of this size."""
-        from sdsafe.generation import _loading
 
-        if self.__adopted is not None:
-            return taken_over(self.__adopted)
-        device = resolve_device(self.__device, _loading.probe())
-        if located.ref.repo == TINY:
-            ref = _loading.tiny_ref(located.ref)
-            expect(located.ref, ref)
-            return Source(ref=ref, device=device, dtype="float32", placement=Placement(reason="it is tiny"))
-        model = self.__locator.identify(located)
-        expect(located.ref, model.ref)
-        sound = located.defaults.sound is not None
-        half = (sound_family_of if sound else family_of)(located.pipeline).half
-        weights = read_weights(model.folder, model.selection.files) if self.__budget is not None else {}
-        chosen = fit(weights, device=device, dtype=self.__dtype, half=half, size=size, budget=self.__budget)
-        if not chosen.fits:
-            _log.warning("memory: %s", chosen.placement.reason)
-        return Source(ref=model.ref, device=device, dtype=chosen.dtype, placement=chosen.placement, model=model)
-
-    def __locate(self, ref: ModelRef) -> Located:
-        return (self.__adopted or self.__locator).locate(ref)
-
-    def __fitted(self, source: Source, adapters: tuple[Adapter, ...]) -> Engine:
-        """Return the engine of ``source`` with exactly these adapters; one that was spoiled is dropped."""
-        engine = self.__loaded_from(source)
-        try:
-            engine.fit(adapters)
-        finally:
-            if engine.spoiled():
-                self.__loaded = None
-        return engine
-
-    def __loaded_from(self, source: Source) -> Engine:
-        """Return the engine of ``source``, loading it unless the very same files are loaded in the same way."""
-        from sdsafe.generation import _loading
-
-        if self.__threads is not None:
-            _loading.set_threads(self.__threads)
-        if self.__loaded is None or self.__loaded.key != source.key:
-            self.__loaded = None  # frees the memory of the last model before the next one needs it
-            self.__loaded = Loaded(key=source.key, engine=source.open())
-        return self.__loaded.engine
+def _settled(request: GenerationRequest) -> tuple[int, str]:
+    """Return the seed and the name of the scheduler of a request that was resolved."""
+    if request.seed is None or request.scheduler is None:
+        raise RequestError("the request is not resolved: seed or scheduler is open")
+    return request.seed, request.scheduler
 
 
 def _require_no_adapters(request: GenerationRequest) -> None:
@@ -336,27 +268,6 @@ def _require_no_adapters(request: GenerationRequest) -> None:
         )
 
 
-def _follow(watch: Watch | None, index: int) -> Callable[[int, int], None]:
-    """Return what is called after every step of image ``index``; it raises when the watch says stop.
-
-    The exception passes through the pipeline. Asking the pipeline to interrupt itself would not do: it then
-    returns a half-made picture like any other.
-    """
-
-    def step(number: int, total: int) -> None:
-        if watch is not None:
-            watch.step(index, number, total)
-        _stop(watch)
-
-    _stop(watch)
-    return step
-
-
-def _stop(watch: Watch | None) -> None:
-    if watch is not None and watch.cancelled():
-        raise CancelledError("cancelled on request; there is no picture", hint="Images released before stay.")
-
-
 def _require_seat(placement: Placement, adapters: tuple[Adapter, ...]) -> None:
     """Refuse what adapters cannot be fitted onto: weights that wait elsewhere, attention that runs in slices."""
     sliced = placement.attention_slicing and any(each.ref.kind == IP_ADAPTER for each in adapters)
@@ -366,24 +277,3 @@ def _require_seat(placement: Placement, adapters: tuple[Adapter, ...]) -> None:
             code="request.adapter",
             hint="Use a larger --vram-budget or --dtype float16, or leave the adapters out.",
         )
-
-
-def _option(name: str, value: object) -> object:
-    """Return the value of an option; ``PluginError`` where it is unknown or of the wrong kind."""
-    expected = _OPTIONS.get(name)
-    if expected is None:
-        raise PluginError(f"the generator has no option {name[:40]!r}", hint=f"Options: {', '.join(_OPTIONS)}.")
-    words, check = expected
-    if not check(value):
-        raise PluginError(f"option {name} of the generator: expected {words}", hint="Correct the settings.")
-    return Path(str(value)) if name == "hub_cache" else value
-
-
-_OPTIONS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
-    "device": (f"one of {', '.join(DEVICES)}", lambda value: value in DEVICES),
-    "dtype": (f"one of {', '.join(DTYPES)}", lambda value: value in DTYPES),
-    "vram_budget": ("a number of GiB above 0", is_budget),
-    "offline": ("true or false", lambda value: isinstance(value, bool)),
-    "threads": ("a whole number above 0", lambda value: type(value) is int and value > 0),
-    "hub_cache": ("a folder", lambda value: isinstance(value, str | Path) and bool(str(value))),
-}

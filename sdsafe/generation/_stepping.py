@@ -1,13 +1,17 @@
-"""How a pipe tells of its steps: what it is called with, so that somebody can follow it and stop it."""
+"""Steps: how a pipe tells of them, and how a watch follows them and stops the run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sdsafe.errors import CancelledError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["callbacks"]
+    from sdsafe.protocols import Watch
+
+__all__ = ["callbacks", "follow", "stop"]
 
 
 def callbacks(accepted: frozenset[str], step: Callable[[int, int], None]) -> dict[str, Any]:
@@ -30,3 +34,25 @@ def callbacks(accepted: frozenset[str], step: Callable[[int, int], None]) -> dic
     if "callback" in accepted:
         return {"callback": legacy, "callback_steps": 1}
     return {}
+
+
+def follow(watch: Watch | None, index: int) -> Callable[[int, int], None]:
+    """Return what is called after every step of image ``index``; it raises when the watch says stop.
+
+    The exception passes through the pipeline. Asking the pipeline to interrupt itself would not do: it then
+    returns a half-made picture like any other.
+    """
+
+    def step(number: int, total: int) -> None:
+        if watch is not None:
+            watch.step(index, number, total)
+        stop(watch)
+
+    stop(watch)
+    return step
+
+
+def stop(watch: Watch | None) -> None:
+    """Raise ``CancelledError`` if the watch says so."""
+    if watch is not None and watch.cancelled():
+        raise CancelledError("cancelled on request; there is no picture", hint="Images released before stay.")

@@ -34,7 +34,7 @@ LEFT[:, :32] = 255
 
 def _pipe(generator: DiffusersGenerator) -> Any:
     """Return the loaded pipe: tests alone look into closures."""
-    engine = generator._DiffusersGenerator__loaded.engine  # type: ignore[attr-defined]
+    engine = generator._DiffusersGenerator__models._Models__loaded.engine  # type: ignore[attr-defined]
     cells = dict(zip(*_closure(engine._Engine__render), strict=True))
     return cells["first"] if "first" in cells else cells["adapting"]._first
 

@@ -490,7 +490,7 @@ class TestBypasses:
         from diffusers import ConfigMixin
 
         make(generator)
-        engine = generator._DiffusersGenerator__loaded.engine  # type: ignore[attr-defined]
+        engine = generator._DiffusersGenerator__models._Models__loaded.engine  # type: ignore[attr-defined]
         for owner in (generator, engine):
             for name in dir(owner):
                 if name.startswith("_"):
@@ -504,7 +504,7 @@ class TestBypasses:
         self, generator: DiffusersGenerator, make: Make
     ) -> None:
         make(generator)
-        engine = generator._DiffusersGenerator__loaded.engine  # type: ignore[attr-defined]
+        engine = generator._DiffusersGenerator__models._Models__loaded.engine  # type: ignore[attr-defined]
         for owner in (generator, engine):
             for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
                 with pytest.raises(TypeError, match="neither copied nor pickled"):

@@ -78,7 +78,7 @@ def test_one_thread_may_read_two_requests_by_turns(
 def test_offload_changes_no_pixel(make: Make, tiny_folder: Path, picture: Callable[..., Any]) -> None:
     # With the processor as the device nothing moves, but every hook of diffusers and accelerate is in its place.
     from sdsafe.core.request import Task
-    from sdsafe.generation import _diffusers
+    from sdsafe.generation import _models
     from sdsafe.generation.fitting import fit
 
     folder, edit = str(tiny_folder), {"task": Task.TRANSFORM, "size": None}
@@ -87,7 +87,7 @@ def test_offload_changes_no_pixel(make: Make, tiny_folder: Path, picture: Callab
     expected = [make(plain, model=folder)[0], make(plain, model=folder, inputs=inputs, **edit)[0]]
     offloaded = DiffusersGenerator(device="cpu", threads=1, vram_budget=64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_diffusers, "fit", lambda *a, **k: _with(fit(*a, **k), Placement(offload=Offload.MODEL)))
+        patch.setattr(_models, "fit", lambda *a, **k: _with(fit(*a, **k), Placement(offload=Offload.MODEL)))
         found = [
             make(offloaded, model=folder)[0],
             make(offloaded, model=folder, inputs=inputs, **edit)[0],
