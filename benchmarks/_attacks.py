@@ -16,11 +16,13 @@ from PIL import Image, ImageEnhance, ImageFilter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from sdsafe.core.pixels import Pixels
 
     Attack = Callable[[Pixels, np.random.Generator], Pixels]
 
-__all__ = ["ATTACKS", "GROUPS", "REQUIRED"]
+__all__ = ["ATTACKS", "GROUPS"]
 
 
 def _codec(form: str, quality: int) -> Attack:
@@ -59,6 +61,20 @@ def _rotate(degrees: float, *, expand: bool = False) -> Attack:
 
 def _blur(sigma: float) -> Attack:
     return lambda a, _: np.array(Image.fromarray(a).filter(ImageFilter.GaussianBlur(sigma)))
+
+
+def _window(weights: npt.NDArray[np.float64]) -> Attack:
+    return lambda a, _: np.asarray(cv2.filter2D(a, -1, weights / weights.sum()), np.uint8)
+
+
+def _disk(radius: int) -> npt.NDArray[np.float64]:
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    return np.asarray(np.square(y) + np.square(x) <= radius**2, np.float64)
+
+
+def _nlm(strength: float, window: int) -> Attack:
+    """Non-local means: patches of 7 pixels."""
+    return lambda a, _: np.asarray(cv2.fastNlMeansDenoisingColored(a, None, strength, strength, 7, window), np.uint8)
 
 
 def _noise(sigma: float) -> Attack:
@@ -118,7 +134,7 @@ def _then(*parts: Attack) -> Attack:
 
 _jpeg = {q: _codec("JPEG", q) for q in (20, 30, 50, 60, 70, 75, 85, 95)}
 
-GROUPS: dict[str, tuple[float, dict[str, Attack]]] = {
+GROUPS: dict[str, tuple[float | None, dict[str, Attack]]] = {
     "unchanged, JPEG 95-50, WebP, AVIF": (
         0.995,
         {
@@ -149,7 +165,7 @@ GROUPS: dict[str, tuple[float, dict[str, Attack]]] = {
             "median 3": lambda a, _: np.asarray(cv2.medianBlur(a, 3), np.uint8),
             "sharpen": _enhance(ImageEnhance.Sharpness, 2.0),
             "bilateral": lambda a, _: np.asarray(cv2.bilateralFilter(a, 5, 40, 5), np.uint8),
-            "NLM": lambda a, _: np.asarray(cv2.fastNlMeansDenoisingColored(a, None, 5, 5, 7, 15), np.uint8),
+            "NLM": _nlm(5, 15),
         },
     ),
     "noise and tone": (
@@ -190,8 +206,20 @@ GROUPS: dict[str, tuple[float, dict[str, Attack]]] = {
         },
     ),
     "thumbnail": (0.98, {"resize 0.5, JPEG 50": _then(_resize(0.5), _jpeg[50])}),
+    "averaging": (
+        None,
+        {
+            "NLM 10, window 21": _nlm(10, 21),
+            "NLM, JPEG 75": _then(_nlm(5, 15), _jpeg[75]),
+            "rotate 5, NLM": _then(_rotate(5), _nlm(5, 15)),
+            "box blur 9": _window(np.ones((9, 9))),
+            "box blur 15": _window(np.ones((15, 15))),
+            "lens blur 5": _window(_disk(5)),
+            "lens blur 8": _window(_disk(8)),
+            "motion blur 15": _window(np.ones((1, 15))),
+        },
+    ),
 }
-"""Group: the rate that issue and documentation ask for, and the attacks in it."""
+"""Group: the rate that is asked for, if one is, and the attacks in it."""
 
 ATTACKS: dict[str, Attack] = {name: run for _, attacks in GROUPS.values() for name, run in attacks.items()}
-REQUIRED: dict[str, float] = {name: rate for rate, attacks in GROUPS.values() for name in attacks}

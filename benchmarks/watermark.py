@@ -413,7 +413,8 @@ def report(covers_of: str) -> None:
         for attack in attacks:
             got = [read.get((attack, *each)) for each in columns]
             cells = ["-" if not each else f"{100 * statistics.mean(each):.1f}" for each in got]
-            lines.append(_line([attack, f"{100 * must:g}", *cells]))
+            if any(got):
+                lines.append(_line([attack, "" if must is None else f"{100 * must:g}", *cells]))
     text = "\n".join(lines) + "\n"
     (_RESULTS / f"{result}.md").write_text(text, encoding="utf-8")
     print(text)
@@ -429,7 +430,8 @@ def _plot(columns: list[tuple[str, str]], read: dict[tuple[str, str, str], list[
     """Draw the table as a grid of shades, one row per attack; Pillow is enough for that."""
     from PIL import ImageDraw
 
-    names = [each for _, attacks in GROUPS.values() for each in attacks]
+    measured = {attack for attack, *_ in read}
+    names = [each for each in ATTACKS if each in measured]
     width, height, left, top = 120, 16, 210, 40
     sheet = Image.new("RGB", (left + width * len(columns), top + height * len(names)), "white")
     pen = ImageDraw.Draw(sheet)
