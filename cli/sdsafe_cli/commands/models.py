@@ -29,14 +29,20 @@ def command() -> None:
 @json_option
 def list_(*, as_json: bool) -> None:
     """List known weights and whether they are in the cache."""
+    from sdsafe.bindings.watermark import trustmark_weights as trustmark
     from sdsafe.gates.safety import hub_models, weights
 
-    found = weights.status(settings_from().places)
+    places = settings_from().places
+    found = weights.status(places)
     if as_json:
         emit_json("sdsafe.models/1", {"models": plain(found)})
         return
     rows = [(s.source.name, "pulled" if s.present else "-", s.source.licence, s.source.description) for s in found]
     rows += [(each.name, "hub", each.licence, each.description) for each in hub_models.HUB_SOURCES.values()]
+    for variant, files in trustmark.PUBLISHED.items():
+        there = all((trustmark.folder_of(places) / each.name).is_file() for each in files)
+        what = f"Adobe TrustMark {variant}, the two networks of a watermark"
+        rows.append((f"{trustmark.PREFIX}{variant}", "pulled" if there else "-", trustmark.LICENCE, what))
     table("Weights", ("name", "cache", "licence", "what it is"), rows)
 
 
@@ -45,6 +51,7 @@ def list_(*, as_json: bool) -> None:
 @force_option
 def pull(*, name: str, force: bool) -> None:
     """Fetch the weights NAME (`models list` shows names), or hub:OWNER/NAME@COMMIT, and check their hashes."""
+    from sdsafe.bindings.watermark import trustmark_weights as trustmark
     from sdsafe.errors import ConfigurationError
     from sdsafe.gates.safety import hub_models, weights
 
@@ -55,6 +62,9 @@ def pull(*, name: str, force: bool) -> None:
         )
     if (hub := hub_models.source_of(name)) is not None:
         _pull_hub(hub, settings, force=force)
+        return
+    if name.startswith(trustmark.PREFIX):
+        _pull_trustmark(name.removeprefix(trustmark.PREFIX), settings, force=force)
         return
     message(f"pulling {name} ...")
     weights.pull(name, settings.places, force=force)
@@ -75,13 +85,29 @@ def _pull_hub(source: HubSource, settings: Settings, *, force: bool) -> None:
     click.echo(f"labels = {{ {labels} }}")
 
 
+def _pull_trustmark(variant: str, settings: Settings, *, force: bool) -> None:
+    """Pull the two networks of a watermark and say how to use them."""
+    from sdsafe.bindings.watermark import trustmark_weights as trustmark
+
+    message(f"pulling {trustmark.PREFIX}{variant} from {trustmark.ADDRESS} ... ({trustmark.LICENCE})")
+    trustmark.pull(variant, settings.places, force=force)
+    click.echo('watermarker = "trustmark"')
+    click.echo("[options.trustmark]")
+    click.echo(f'variant = "{variant}"')
+
+
 @command.command("verify")
 @click.argument("name")
 def verify(*, name: str) -> None:
     """Check the SHA-256 of the weights NAME; exit 1 if they are missing or changed."""
+    from sdsafe.bindings.watermark import trustmark_weights as trustmark
     from sdsafe.gates.safety import weights
 
-    weights.verify(name, settings_from().places)
+    places = settings_from().places
+    if name.startswith(trustmark.PREFIX):
+        trustmark.verify(name.removeprefix(trustmark.PREFIX), places)
+    else:
+        weights.verify(name, places)
     click.echo(f"{name}: intact")
 
 

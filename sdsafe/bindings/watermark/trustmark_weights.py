@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,12 +25,26 @@ if TYPE_CHECKING:
 
     from sdsafe.core.places import Places
 
-__all__ = ["ADDRESS", "LICENCE", "PUBLISHED", "Published", "decoder_name", "encoder_name", "folder_of", "pull"]
+__all__ = [
+    "ADDRESS",
+    "LICENCE",
+    "PREFIX",
+    "PUBLISHED",
+    "Published",
+    "decoder_name",
+    "encoder_name",
+    "folder_of",
+    "pull",
+    "verify",
+]
 
 ADDRESS: Final = "https://cai-watermark.adobe.net/watermarking/trustmark-models/"
 """Where Adobe's own implementations fetch them (April 2026)."""
 
 LICENCE: Final = "MIT, code and networks (README of adobe/trustmark)"
+
+PREFIX: Final = "trustmark-"
+"""Before the variant, where weights are named: ``trustmark-P``."""
 
 _TIMEOUT_S: Final = 60.0
 _BLOCK: Final = 1 << 20
@@ -74,50 +89,76 @@ def folder_of(places: Places) -> Path:
     return places.models / "trustmark"
 
 
-def pull(variant: str, places: Places, *, force: bool = False, address: str = ADDRESS) -> tuple[Path, Path]:
+def verify(variant: str, places: Places) -> tuple[Path, Path]:
+    """Return where encoder and decoder of a variant lie, both intact.
+
+    Raises:
+        ConfigurationError: ``weights.unknown``; ``weights.missing``; ``weights.changed``: what lies there is not what
+            was published.
+    """
+    encoder, decoder = _published(variant)
+    return _intact(encoder, variant, places), _intact(decoder, variant, places)
+
+
+def pull(variant: str, places: Places, *, force: bool = False, address: str | None = None) -> tuple[Path, Path]:
     """Fetch encoder and decoder of a variant unless they are there and intact, and return where they lie.
 
     Args:
         variant: ``P`` or ``Q``.
         places: Where the model cache is.
         force: Fetch again what is there.
-        address: A mirror; the bytes have to be the same.
+        address: A mirror, with a slash at its end; the bytes have to be the same. Default: ``ADDRESS``.
 
     Raises:
         ConfigurationError: ``weights.unknown``; ``weights.pull-failed``; ``weights.wrong-hash``: other bytes came than
-            the pinned ones, and nothing was kept; ``weights.changed``: what lies there is not what was published.
+            the pinned ones, and nothing was kept; ``weights.changed``; ``weights.unwritable``.
     """
+    for file in _published(variant):
+        if force or not (folder_of(places) / file.name).is_file():
+            _keep(_fetched((address or ADDRESS) + file.name, file), file, places)
+    return verify(variant, places)
+
+
+def _published(variant: str) -> tuple[Published, Published]:
     if variant not in PUBLISHED:
         raise ConfigurationError(
             f"no digests are known for TrustMark's variant {variant!r}",
             code="weights.unknown",
             hint=f"Known: {', '.join(PUBLISHED)}. Fetch others yourself, and pin what you have looked at.",
         )
-    encoder, decoder = PUBLISHED[variant]
-    return _pull(encoder, places, address, force=force), _pull(decoder, places, address, force=force)
+    return PUBLISHED[variant]
 
 
-def _pull(file: Published, places: Places, address: str, *, force: bool) -> Path:
-    target = folder_of(places) / file.name
-    if target.is_file() and not force:
-        if hashlib.sha256(target.read_bytes()).hexdigest() == file.sha256:
-            return target
-        raise ConfigurationError(
-            f"{file.name} in the model cache is not what was published",
-            code="weights.changed",
-            hint="It was changed on disk; --force fetches it again.",
-        )
-    data = _fetched(address + file.name, file)
+def _intact(file: Published, variant: str, places: Places) -> Path:
+    path = folder_of(places) / file.name
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        atomic.replace(target, data)
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file.name} is not in the model cache",
+            code="weights.missing",
+            hint=f"sdsafe models pull trustmark-{variant}",
+        ) from error
+    if found != file.sha256:
+        raise ConfigurationError(
+            f"{file.name} in the model cache has SHA-256 {found[:12]}..., published was {file.sha256[:12]}...",
+            code="weights.changed",
+            hint=f"It was changed on disk. sdsafe models pull trustmark-{variant} --force replaces it.",
+        )
+    return path
+
+
+def _keep(data: bytes, file: Published, places: Places) -> None:
+    folder = folder_of(places)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
             f"the model cache cannot be written: {error.strerror}",
             code="weights.unwritable",
             hint="Set SDSAFE_CACHE to a folder that can be written.",
         ) from error
-    return target
+    atomic.replace(folder / file.name, data)
 
 
 def _fetched(url: str, file: Published) -> bytes:
@@ -128,8 +169,12 @@ def _fetched(url: str, file: Published) -> bytes:
             while len(data) <= file.size and (block := answer.read(_BLOCK)):
                 data += block
     except (OSError, http.client.HTTPException, ValueError) as error:
+        why = type(error).__name__
+        if isinstance(error, urllib.error.HTTPError):
+            why = f"the server answers {error.code}"
+            error.close()
         raise ConfigurationError(
-            f"{file.name} could not be fetched: {type(error).__name__}",
+            f"{file.name} could not be fetched: {why}",
             code="weights.pull-failed",
             hint=f"Is {url.rpartition('/')[0]}/ reachable? What a browser fetches can be put into the folder as well.",
         ) from error
