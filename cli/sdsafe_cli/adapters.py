@@ -12,7 +12,7 @@ from sdsafe.core.request import AdapterRef
 
 if TYPE_CHECKING:
     from sdsafe.core.request import InputImage
-    from sdsafe_cli.making import Model
+    from sdsafe_cli.choices import Model
 
 __all__ = ["adapter_options", "adapters_of"]
 

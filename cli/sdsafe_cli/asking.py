@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.request import AdapterRef, GenerationRequest, InputImage, ModelRef, Scalar, Size, Task
     from sdsafe.requests import Stated
-    from sdsafe_cli.making import Choices
+    from sdsafe_cli.choices import Choices
 
 __all__ = ["ask", "stated_in"]
 

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sdsafe_cli.making import Choices
+    from sdsafe_cli.choices import Choices
 
 __all__ = ["boxes_of", "network_options", "with_network"]
 

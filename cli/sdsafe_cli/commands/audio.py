@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdsafe_cli.making import make, model_options, output_options
+from sdsafe_cli.choices import model_options, output_options
+from sdsafe_cli.making import make
 
 if TYPE_CHECKING:
     from collections.abc import Callable

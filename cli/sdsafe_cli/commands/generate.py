@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli.making import Choices, make, model_options, output_options
+from sdsafe_cli.choices import Choices, model_options, output_options
+from sdsafe_cli.making import make
 from sdsafe_cli.use import size_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli.making import NO_MODEL, Output, input_argument, make, output_options, read_inputs
+from sdsafe_cli.choices import NO_MODEL, Output, input_argument, output_options
+from sdsafe_cli.making import make, read_inputs
 from sdsafe_cli.networks import boxes_of, network_options, with_network
 
 if TYPE_CHECKING:

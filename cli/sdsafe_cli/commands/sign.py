@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli.making import NO_MODEL, Choices, Output, input_argument, make, output_options, read_inputs
+from sdsafe_cli.choices import NO_MODEL, Choices, Output, input_argument, output_options
+from sdsafe_cli.making import make, read_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path

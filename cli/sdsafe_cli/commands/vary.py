@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli.making import Choices, input_argument, make, model_options, output_options, read_inputs
+from sdsafe_cli.choices import Choices, input_argument, model_options, output_options
+from sdsafe_cli.making import make, read_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
