@@ -2,6 +2,7 @@
 
     python benchmarks/watermark.py robust  [--sizes 512 1024] [--schemes lattice dwtDct ...] [--covers 28]
     python benchmarks/watermark.py robust  --set generated --sizes 512 --covers 200
+    python benchmarks/watermark.py robust  --schemes trustmark-P trustmark-Q [--networks FOLDER]
     python benchmarks/watermark.py false-positives [--trials 5000]
     python benchmarks/watermark.py speed
     python benchmarks/watermark.py security [--trials 1000]
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import statistics
 import sys
 import time
@@ -36,6 +38,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 from _attacks import ATTACKS, GROUPS  # noqa: E402 - the path is set above, and in the lines that follow
 from _bench import interleaved, write_result  # noqa: E402
 
+from sdsafe import plugins  # noqa: E402
 from sdsafe.bindings.watermark.embedding import psnr  # noqa: E402
 from sdsafe.bindings.watermark.lattice import LatticeWatermarker  # noqa: E402
 from sdsafe.bindings.watermark.statistics import fit_gumbel, rate_bound  # noqa: E402
@@ -115,10 +118,40 @@ class Invisible:
             return None
 
 
+class TrustMark:
+    """Adobe's networks, from where ``sdsafe models pull trustmark-P`` puts them or from ``--networks``."""
+
+    bits = 64
+    folder: str | None = None
+
+    def __init__(self, variant: str) -> None:
+        named = {} if self.folder is None else {"folder": self.folder}
+        self._marker = plugins.load(
+            "sdsafe.watermarkers", "trustmark", None, {"variant": variant, "threads": 1, **named}
+        )
+
+    def embed(self, image: Pixels, payload: bytes) -> Pixels:
+        """Mark."""
+        (marked,) = self._marker.embed([image], [payload])
+        return np.asarray(marked)
+
+    def read(self, image: Pixels) -> bytes | None:
+        """Read."""
+        (found,) = self._marker.detect([image])
+        return None if found.payload is None else bytes(found.payload)
+
+
 def scheme(name: str, cover: int) -> Scheme:
+    if name.startswith("trustmark-"):
+        return _trustmark(name.removeprefix("trustmark-"))
     if name.startswith("lattice"):
         return Lattice("standard" if name == "lattice-standard" else "robust", cover % _KEYS)
     return Invisible(name)
+
+
+@functools.cache
+def _trustmark(variant: str) -> TrustMark:
+    return TrustMark(variant)  # loading takes longer than reading
 
 
 def covers(count: int, size: int) -> Iterator[tuple[str, Pixels]]:
@@ -494,7 +527,9 @@ def main() -> None:
     parser.add_argument("--set", choices=tuple(_SETS), default="held-out")
     parser.add_argument("--trials", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--networks", help="folder of TrustMark's ONNX files; default: the model cache")
     given = parser.parse_args()
+    TrustMark.folder = given.networks
     if given.what == "robust":
         robust(given.schemes, given.sizes, given.covers, given.attacks, given.set)
     elif given.what == "false-positives":
