@@ -73,10 +73,7 @@ def open_validator(  # noqa: PLR0913 - all that an auditor may bring along, each
     fingerprinters: tuple[Fingerprinter, ...] = tuple(
         plugin("fingerprinters", name, chosen) for name in chosen.fingerprinters
     )
-    readers = [
-        functools.partial(plugin, "watermarkers", name, chosen)
-        for name in dict.fromkeys((chosen.watermarker, *_EARLIER_MARKS))
-    ]
+    readers = [functools.partial(plugin, "watermarkers", name, chosen) for name in _marks(chosen)]
     probes: tuple[Probe, ...] = (
         ManifestProbe(time_anchors=anchors[ListKind.TSA], at=at),
         TrustProbe(policy, at=at, revoked=[load_crl(each) for each in crl]),
@@ -87,6 +84,18 @@ def open_validator(  # noqa: PLR0913 - all that an auditor may bring along, each
         LedgerProbe(SqliteLedger.open_existing(chosen.places)),
     )
     return Validator(probes=probes, policy=policy)
+
+
+def _marks(chosen: Settings) -> Iterable[str]:
+    """Return which marks to look for, the likeliest first: that of the settings, then those of before.
+
+    The built-in one is of before where its key lies in the state folder: somebody marked with it here, and whoever
+    changes to another mark still reads the pictures that have it.
+    """
+    from sdsafe.bindings.watermark.keys import KEY_FILE
+
+    built_in = ("lattice",) if (chosen.places.state / KEY_FILE).is_file() else ()
+    return dict.fromkeys((chosen.watermarker, *built_in, *_EARLIER_MARKS))
 
 
 def inspect(path: Path, *, settings: Settings | None = None, trust: Iterable[Path] = ()) -> Report:

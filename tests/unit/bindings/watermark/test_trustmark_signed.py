@@ -111,3 +111,12 @@ def test_a_folder_of_the_user_is_not_in_the_manifest(settings: Settings, asset: 
     folder = str(settings.options["trustmark"]["folder"])
     assert folder.encode() not in asset.data
     assert tmp_path.name.encode() not in asset.data
+
+
+def test_whoever_changes_to_it_still_reads_the_built_in_marks_of_before(settings: Settings, tmp_path: Path) -> None:
+    places = Places(state=tmp_path / "state", cache=tmp_path / "cache")
+    before = signed_png(places.state, watermarker=plugins.load("sdsafe.watermarkers", "lattice", places))
+    bare = Asset(data=images.encode(images.decode(before)), media_type="image/png")
+    now = Settings(places=places, watermarker="trustmark", options=settings.options)
+    report = open_validator(now).inspect(bare)
+    assert any(each.alg == "org.sdsafe.lattice.1" for each in report.evidence.matches)
