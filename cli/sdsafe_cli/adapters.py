@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sdsafe.core.request import AdapterRef
+from sdsafe_cli.options import FILE
 
 if TYPE_CHECKING:
     from sdsafe.core.request import InputImage
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["adapter_options", "adapters_of"]
 
 _WEIGHT = re.compile(r"(?P<name>.+):(?P<weight>[+-]?(\d+(\.\d*)?|\.\d+))")
-_PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class _Adapter(click.ParamType[AdapterRef]):
@@ -48,9 +47,9 @@ adapter_options = (
         help="LoRA: a file, folder or hub id, and its weight (repeatable).",
     ),
     click.option("--controlnet", type=_Adapter("controlnet"), help="ControlNet; needs --control-image."),
-    click.option("--control-image", type=_PICTURE, help="What the ControlNet reads: edges, depth, a pose, ..."),
+    click.option("--control-image", type=FILE, help="What the ControlNet reads: edges, depth, a pose, ..."),
     click.option("--ip-adapter", type=_Adapter("ip-adapter"), help="IP-adapter; needs --ip-adapter-image."),
-    click.option("--ip-adapter-image", type=_PICTURE, help="The picture that the IP-adapter reads."),
+    click.option("--ip-adapter-image", type=FILE, help="The picture that the IP-adapter reads."),
 )
 """All of them, in the order of the help."""
 

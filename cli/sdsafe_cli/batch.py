@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sdsafe_cli._errors import Exit, exit_code_for_verdict
-from sdsafe_cli.render import message, table
-from sdsafe_cli.report import printable, report_document
+from sdsafe_cli.render import message, printable, table
+from sdsafe_cli.report import report_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _ALGORITHMS = ("es256", "es384", "es512", "ed25519", "ps256")
 )
 @click.option(
     "--password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Encrypt the key that is made with the password in this file.",
 )
 @click.option("--ask-password", is_flag=True, help="Encrypt the key that is made with a password that is asked for.")

@@ -10,7 +10,15 @@ import click
 from sdsafe.generation.devices import DTYPES
 from sdsafe.generation.fitting import MAX_BUDGET_GIB
 from sdsafe_cli.adapters import adapter_options
-from sdsafe_cli.options import disclose_to_option, disclosure_option, force_option, json_option, policy_option
+from sdsafe_cli.options import (
+    FILE,
+    disclose_to_option,
+    disclosure_option,
+    force_option,
+    json_option,
+    policy_option,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.request import AdapterRef
 
-__all__ = ["NO_MODEL", "PICTURE", "Choices", "Model", "Output", "input_argument", "model_options", "output_options"]
+__all__ = ["NO_MODEL", "Choices", "Model", "Output", "input_argument", "model_options", "output_options"]
 
 
 class Output(TypedDict):
@@ -131,31 +139,22 @@ _OUTPUT = (
     click.option(
         "--config",
         metavar="FILE",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=FILE,
         help="Request file (YAML or JSON), such as `sdsafe inspect FILE --request` writes; options win over it.",
     ),
     force_option,
     json_option,
 )
 
-PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
-"""A picture file that exists."""
-
-input_argument = click.argument("source", metavar="IN", type=PICTURE)
+input_argument = click.argument("source", metavar="IN", type=FILE)
 """The picture that a command starts from."""
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of ``Model``."""
-    return _with(command, _MODEL)
+    return with_options(command, _MODEL)
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of ``Output``."""
-    return _with(command, _OUTPUT)
-
-
-def _with(command: Callable[..., Any], options: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, _OUTPUT)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdsafe_cli.render import emit_json
-from sdsafe_cli.report import printable
+from sdsafe_cli.render import emit_json, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

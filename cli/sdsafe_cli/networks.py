@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdsafe_cli.options import FILE, with_options
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sdsafe_cli.choices import Choices
 
 __all__ = ["boxes_of", "network_options", "with_network"]
 
-_NETWORK = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _OPTIONS = (
-    click.option("--network", type=_NETWORK, metavar="FILE.onnx", help="ONNX network: one picture in, one out, RGB."),
+    click.option("--network", type=FILE, metavar="FILE.onnx", help="ONNX network: one picture in, one out, RGB."),
     click.option(
         "--range",
         "range_",
@@ -29,9 +30,7 @@ _OPTIONS = (
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--network`` and ``--range``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 def with_network(given: Choices, network: Path | None) -> Choices:

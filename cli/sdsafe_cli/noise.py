@@ -8,6 +8,7 @@ import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
+from sdsafe_cli.options import with_options
 from sdsafe_cli.render import emit_json, message
 from sdsafe_cli.use import size_of
 
@@ -63,9 +64,7 @@ _OPTIONS = (
 
 def noise_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of ``NoiseOptions``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 def detect_noise(pixels: Pixels, given: NoiseOptions, *, as_json: bool) -> int:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
 __all__ = [
+    "FILE",
     "at_option",
     "crjson_option",
     "crl_option",
@@ -19,8 +25,12 @@ __all__ = [
     "policy_option",
     "trust_option",
     "trust_tsa_option",
+    "with_options",
     "yes_option",
 ]
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""A file that exists."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document (versioned schema).")
 crjson_option = click.option(
@@ -62,7 +72,7 @@ crl_option = click.option(
     "--crl",
     multiple=True,
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Revocation list of an authority, PEM or DER (repeatable); nothing is fetched.",
 )
 at_option = click.option(
@@ -71,13 +81,13 @@ at_option = click.option(
 manifest_option = click.option(
     "--manifest",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Manifest store beside FILE; default: the same name ending in .c2pa, where there is one.",
 )
 disclose_to_option = click.option(
     "--disclose-to",
     metavar="PEM",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Auditor's public key (X25519 or RSA) for --prompt-disclosure encrypted.",
 )
 disclosure_option = click.option(
@@ -86,3 +96,10 @@ disclosure_option = click.option(
     default=None,
     help="How much of the prompt the public manifest shows.",
 )
+
+
+def with_options(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    """Give a command options, in the order in which its help shall list them."""
+    for option in reversed(options):
+        command = option(command)
+    return command

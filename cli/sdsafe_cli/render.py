@@ -18,7 +18,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["emit_json", "message", "plain", "table"]
+__all__ = ["emit_json", "message", "plain", "printable", "table"]
 
 
 def plain(value: object) -> Any:
@@ -51,6 +51,11 @@ def emit_json(schema: str, payload: Mapping[str, object]) -> None:
 def message(text: str) -> None:
     """Print a message for people on standard error."""
     click.echo(text, err=True)
+
+
+def printable(text: str) -> str:
+    """Keep control characters of a hostile manifest or prompt off the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

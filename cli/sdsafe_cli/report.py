@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdsafe_cli.render import emit_json, plain
+from sdsafe_cli.render import emit_json, plain, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sdsafe.core.report import Evidence, ManifestSummary, Report
     from sdsafe.core.states import Asset
 
-__all__ = ["printable", "report_document", "show_crjson", "show_report"]
+__all__ = ["report_document", "show_crjson", "show_report"]
 
 _COLOURS = {"trusted": "green", "valid": "green", "recovered": "yellow", "unknown": "yellow", "invalid": "red"}
 
@@ -40,11 +40,6 @@ def show_crjson(asset: Asset, report: Report, name: str, *, at: datetime | None)
 
     document = crjson(asset, report, report_document(report, name), at=None if at is None else rfc3339(at))
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def printable(text: str) -> str:
-    """Keep control characters of a hostile manifest off the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def report_document(report: Report, name: str) -> dict[str, object]:

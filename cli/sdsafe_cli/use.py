@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from sdsafe_cli.context import settings_from
+from sdsafe_cli.options import with_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,9 +77,7 @@ _OPTIONS = (
 
 def use_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of ``Use``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 def settings_for(policy: tuple[str, ...], given: Facts) -> Settings:

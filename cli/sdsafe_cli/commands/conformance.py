@@ -9,8 +9,7 @@ import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.options import json_option
-from sdsafe_cli.render import emit_json, message
-from sdsafe_cli.report import printable
+from sdsafe_cli.render import emit_json, message, printable
 
 if TYPE_CHECKING:
     from sdsafe.provenance.manifest.conformance import Result

@@ -10,9 +10,8 @@ import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import force_option
-from sdsafe_cli.render import message
-from sdsafe_cli.report import printable
+from sdsafe_cli.options import FILE, force_option
+from sdsafe_cli.render import message, printable
 from sdsafe_cli.seen import summary_of
 
 if TYPE_CHECKING:
@@ -27,18 +26,16 @@ __all__ = ["command"]
 @click.option(
     "--check",
     "document",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Check a document that you were given, and print what it opens.",
 )
 @click.option(
     "--key",
     metavar="PEM",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Open a prompt that was encrypted for you, with your private key; no record is needed.",
 )
-@click.option(
-    "--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Password of the key."
-)
+@click.option("--password-file", type=FILE, help="Password of the key.")
 @force_option
 def command(  # noqa: PLR0913 - one argument per option
     *, file: Path, output: Path | None, document: Path | None, key: Path | None, password_file: Path | None, force: bool

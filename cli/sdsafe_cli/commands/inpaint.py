@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from sdsafe_cli.choices import PICTURE, Choices, input_argument, model_options, output_options
+from sdsafe_cli.choices import Choices, input_argument, model_options, output_options
 from sdsafe_cli.making import make, read_inputs
+from sdsafe_cli.options import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +19,7 @@ __all__ = ["command"]
 @click.command("inpaint")
 @input_argument
 @click.argument("prompt", required=False)
-@click.option(
-    "--mask", required=True, type=PICTURE, help="Picture of the same size: white is painted anew, black stays."
-)
+@click.option("--mask", required=True, type=FILE, help="Picture of the same size: white is painted anew, black stays.")
 @click.option("--strength", type=click.FloatRange(0.01, 1), help="How much changes inside the mask. Default 1.")
 @click.option(
     "--paste-back/--no-paste-back",

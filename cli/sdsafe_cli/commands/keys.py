@@ -11,7 +11,7 @@ import click
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.certifying import csr
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message, plain, table
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from sdsafe.settings import Settings
 
 __all__ = ["command"]
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group("keys")
@@ -36,7 +34,7 @@ command.add_command(csr)
 @command.command("init")
 @click.option("--name", default="local development", show_default=True, help="The organisation in the certificates.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Default: the state folder.")
-@click.option("--password-file", type=_FILE, help="Encrypt the key with the password in this file.")
+@click.option("--password-file", type=FILE, help="Encrypt the key with the password in this file.")
 @click.option("--ask-password", is_flag=True, help="Encrypt the key with a password that is asked for.")
 @click.option("--keep-root-key", is_flag=True, help="Keep the root's private key, to issue more with.")
 @force_option

@@ -9,7 +9,7 @@ import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message, plain, table
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _HEX_LENGTHS = (16, 64)
 
 
@@ -72,8 +71,8 @@ def prove(*, what: str, as_json: bool) -> None:
 
 
 @command.command("audit")
-@click.option("--since", metavar="CHECKPOINT", type=_FILE, help="A checkpoint kept from an earlier day.")
-@click.option("--key", metavar="PEM", type=_FILE, help="The log's public key as you know it.")
+@click.option("--since", metavar="CHECKPOINT", type=FILE, help="A checkpoint kept from an earlier day.")
+@click.option("--key", metavar="PEM", type=FILE, help="The log's public key as you know it.")
 @json_option
 def audit(*, since: Path | None, key: Path | None, as_json: bool) -> None:
     """Recompute the whole log. Exit 4: something contradicts.

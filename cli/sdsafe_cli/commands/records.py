@@ -9,7 +9,7 @@ import click
 
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import json_option, yes_option
-from sdsafe_cli.render import emit_json, message, plain, table
+from sdsafe_cli.render import emit_json, message, plain, printable, table
 
 if TYPE_CHECKING:
     from sdsafe.core.ids import AssetId
@@ -74,7 +74,7 @@ def show(*, asset_id: AssetId, as_json: bool) -> None:
         ("disclosure", record.disclosure),
         ("salt", record.salt.hex()),
         ("seed", str(record.seed)),
-        *((name, _clean(text)) for name, text in texts),
+        *((name, printable(text)) for name, text in texts),
     ):
         click.echo(f"{label:<16}{value}")
     message("parameters, execution and decisions: --json")
@@ -138,8 +138,3 @@ def _open(settings: Settings) -> SqliteRepository:
 def _document(record: PrivateRecord) -> dict[str, object]:
     """Return all fields: ``plain`` leaves out what a ``repr`` must not show, and here it is asked for."""
     return {item.name: plain(getattr(record, item.name)) for item in fields(record)}
-
-
-def _clean(text: str) -> str:
-    """Keep control characters of a hostile prompt off the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message
 from sdsafe_cli.revising import at_hand, deliver
 
@@ -21,7 +21,7 @@ _REASONS = {"pii": "PII", "trade-secret": "TRADE_SECRET", "confidential": "CONFI
 
 
 @click.command("redact")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 @click.option(
     "--reason", type=click.Choice(list(_REASONS)), default="pii", show_default=True, help="What is put on record."

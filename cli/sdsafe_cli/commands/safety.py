@@ -11,7 +11,7 @@ import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message, table
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff"}
@@ -37,7 +36,7 @@ def command() -> None:
 
 
 @command.command("score")
-@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.argument("files", nargs=-1, required=True, type=FILE)
 @_check_option
 @json_option
 def score(*, files: tuple[Path, ...], check: str, as_json: bool) -> None:

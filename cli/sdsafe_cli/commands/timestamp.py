@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sdsafe_cli.context import settings_from
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message
 from sdsafe_cli.revising import deliver
 
@@ -15,7 +15,7 @@ __all__ = ["command"]
 
 
 @click.command("timestamp")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; default: in place of FILE.")
 @click.option(
     "--authority",

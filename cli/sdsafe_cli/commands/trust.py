@@ -10,7 +10,7 @@ import click
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.options import json_option, yes_option
-from sdsafe_cli.render import emit_json, message, table
+from sdsafe_cli.render import emit_json, message, printable, table
 
 if TYPE_CHECKING:
     from sdsafe.provenance.trust.store import Kept, TrustStore
@@ -131,7 +131,6 @@ def _subject(pem: bytes) -> tuple[str, str]:
     from cryptography import x509
 
     from sdsafe._internal.certificates import readable_name
-    from sdsafe_cli.report import printable
 
     certificate = x509.load_pem_x509_certificate(pem)
     return printable(readable_name(certificate.subject)), f"{certificate.not_valid_after_utc:%Y-%m-%d}"

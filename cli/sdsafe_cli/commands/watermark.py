@@ -11,7 +11,7 @@ import click
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.context import settings_from
 from sdsafe_cli.noise import NoiseOptions, detect_noise, noise_options
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message, table
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif"}
@@ -33,7 +32,7 @@ def command() -> None:
 
 
 @command.command("embed")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("-o", "--output", type=_OUTPUT, required=True, help="Where the marked PNG goes.")
 @click.option("--id", "asset_id", metavar="HEX", help="16 hexadecimal digits; default: random.")
 @click.option("--quality", type=click.Choice(["standard", "robust"]), default="robust", show_default=True)
@@ -63,7 +62,7 @@ def embed(  # noqa: PLR0913 - options
 
 
 @command.command("detect")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("--noise", is_flag=True, help="Read the mark in the noise that FILE was made of; needs its model.")
 @noise_options
 @json_option
@@ -124,7 +123,7 @@ def fpr(*, folder: Path, keys: int, as_json: bool) -> None:
 
 
 @command.command("bench")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("-o", "--output", type=_OUTPUT, help="Write the curves as a PNG.")
 @force_option
 @json_option

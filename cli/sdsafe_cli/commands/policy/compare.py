@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from sdsafe_cli._errors import Exit
 from sdsafe_cli.lines import visible
-from sdsafe_cli.options import json_option
+from sdsafe_cli.options import FILE, json_option
 from sdsafe_cli.render import emit_json, plain
 from sdsafe_cli.use import Use, request_for, settings_for, use_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sdsafe.gates.policy.diff import Comparison
 
@@ -30,7 +30,7 @@ _SHOWN = 70  # characters of a prompt
 @click.option(
     "--prompts",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="One prompt a line; in a .jsonl file one object a line (prompt, negative_prompt, ...).",
 )
 @click.option("--exit-code", is_flag=True, help="Exit 1 when a decision changes.")

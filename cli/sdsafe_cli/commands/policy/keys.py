@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdsafe_cli.options import force_option, json_option
+from sdsafe_cli.options import FILE, force_option, json_option
 from sdsafe_cli.render import emit_json, message
 
 if TYPE_CHECKING:
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["keygen", "sign", "verify"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PACK = click.Path(exists=True, path_type=Path)
-_PASSWORD_FILE = click.option("--password-file", type=_FILE, help="The password of the key is in this file.")
+_PASSWORD_FILE = click.option("--password-file", type=FILE, help="The password of the key is in this file.")
 
 
 @click.command("keygen", short_help="Make a pair of keys that signs packs.")
@@ -59,7 +58,7 @@ def keygen(  # noqa: PLR0913 - one argument per option
 
 @click.command("sign", short_help="Sign a pack.")
 @click.argument("pack", type=_PACK)
-@click.option("--key", required=True, type=_FILE, help="The private key that `policy keygen` made.")
+@click.option("--key", required=True, type=FILE, help="The private key that `policy keygen` made.")
 @_PASSWORD_FILE
 @json_option
 def sign(*, pack: Path, key: Path, password_file: Path | None, as_json: bool) -> None:
@@ -80,7 +79,7 @@ def sign(*, pack: Path, key: Path, password_file: Path | None, as_json: bool) ->
 
 @click.command("verify", short_help="Say who vouches for a pack.")
 @click.argument("pack", type=_PACK)
-@click.option("--key", "keys", required=True, multiple=True, type=_FILE, help="A trusted .pub file (repeatable).")
+@click.option("--key", "keys", required=True, multiple=True, type=FILE, help="A trusted .pub file (repeatable).")
 @json_option
 def verify(*, pack: Path, keys: tuple[Path, ...], as_json: bool) -> None:
     """Say who vouches for the pack in the folder PACK. Exit 1: nobody whose key is given here."""
