@@ -115,9 +115,11 @@ def verify(*, name: str) -> None:
 @click.argument("name")
 def path(*, name: str) -> None:
     """Print where the weights NAME lie."""
+    from sdsafe.bindings.watermark import trustmark_weights as trustmark
     from sdsafe.gates.safety import weights
 
-    click.echo(weights.path(name, settings_from().places))
+    places = settings_from().places
+    click.echo(trustmark.folder_of(places) if name.startswith(trustmark.PREFIX) else weights.path(name, places))
 
 
 @command.command("digest")

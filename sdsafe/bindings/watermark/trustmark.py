@@ -170,10 +170,12 @@ class TrustMarkWatermarker:
         return [self._embedded(image, bytes(each)) for image, each in zip(images, payloads, strict=True)]
 
     def check_size(self, width: int, height: int, /) -> None:
-        """Return if a picture of this size has room for the mark.
+        """Return if a picture of this size can be marked: it has room, and both networks are there and load.
 
         Raises:
             WatermarkError: ``watermark.too-small``.
+            ConfigurationError: A network is missing, changed or not usable, which is better known before than after
+                a picture was made.
         """
         if min(width, height) < _LEAST_SIDE:
             raise WatermarkError(
@@ -181,6 +183,8 @@ class TrustMarkWatermarker:
                 code="watermark.too-small",
                 hint=f"It needs {_LEAST_SIDE} pixels on the short side: ask for a larger size.",
             )
+        self._encoder.open()
+        self._decoder.open()
 
     def check_legible(self, width: int, height: int, /) -> None:
         """Return if a mark can be looked for in a picture of this size.

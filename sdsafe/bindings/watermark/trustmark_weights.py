@@ -176,7 +176,8 @@ def _fetched(url: str, file: Published) -> bytes:
         raise ConfigurationError(
             f"{file.name} could not be fetched: {why}",
             code="weights.pull-failed",
-            hint=f"Is {url.rpartition('/')[0]}/ reachable? What a browser fetches can be put into the folder as well.",
+            hint=f"Is {url.rpartition('/')[0]}/ reachable? A file fetched by other means can be put where "
+            f"`sdsafe models path {PREFIX}P` says.",
         ) from error
     if len(data) != file.size or hashlib.sha256(data).hexdigest() != file.sha256:
         raise ConfigurationError(

@@ -161,6 +161,7 @@ class TestNetworkFiles:
         auditor = TrustMarkWatermarker(NetworkFile(tmp_path / "encoder_P.onnx", "0" * 64), decoder)
         assert auditor.detect([marked])[0].payload == ID
         assert code_of(lambda: auditor.embed([marked], [ID])) == "watermark.network-missing"
+        assert code_of(lambda: auditor.check_size(512, 512)) == "watermark.network-missing"
 
     def test_a_changed_file_is_refused_before_it_is_parsed(self, networks: Networks) -> None:
         encoder, decoder = networks()

@@ -140,6 +140,7 @@ def test_the_command_pulls_and_prints_the_settings(
     assert "MIT" in err
     assert call("verify", "trustmark-P")[:2] == (0, "trustmark-P: intact\n")
     assert "trustmark-P\tpulled" in call("list")[1]
+    assert call("path", "trustmark-P")[1].strip() == str(tmp_path / "cache" / "models" / "trustmark")
     assert call("pull", "trustmark-B")[0] == 1
     monkeypatch.setenv("SDSAFE_OFFLINE", "1")
     assert call("pull", "trustmark-P", "--force")[0] == 1
