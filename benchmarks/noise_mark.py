@@ -42,7 +42,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 
 from _attacks import ATTACKS
 from _bench import write_result
-from watermark import covers
+from _watermark_covers import covers
 
 from train import captions, scenes
 

@@ -7,11 +7,13 @@
     python benchmarks/watermark.py speed
     python benchmarks/watermark.py security [--trials 1000]
     python benchmarks/watermark.py regeneration
+    python benchmarks/watermark.py look
     python benchmarks/watermark.py report [--set generated]
 
 A trial counts when the exact 64-bit payload comes back (bit accuracy says nothing that a verifier could use); rivaGan
 carries 32 bits and is asked for 32. Results go to ``results/watermark-*.csv`` row by row, and a run that is started
-again goes on where it stopped. ``report`` makes the table and the plot from them.
+again goes on where it stopped. ``report`` makes the table and the plot from them,
+``look`` the picture of the documentation.
 
 The covers are held out: none was looked at while the mark's constants were chosen (those were eight photographs of
 scikit-image: astronaut, camera, chelsea, coffee, motorcycle, coins, grass, rocket). The set ``generated`` holds what
@@ -22,197 +24,27 @@ from __future__ import annotations
 
 import argparse
 import csv
-import functools
 import statistics
-import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from _attacks import ATTACKS
+from _bench import interleaved, write_result
+from _watermark_covers import HELD_OUT, SETS, covers
+from _watermark_report import RESULTS, look, report
+from _watermark_schemes import Invisible, Lattice, TrustMark, scheme
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "models")]
-
-from _attacks import ATTACKS, GROUPS  # noqa: E402 - the path is set above, and in the lines that follow
-from _bench import interleaved, write_result  # noqa: E402
-
-from sdsafe import plugins  # noqa: E402
-from sdsafe.bindings.watermark.embedding import psnr  # noqa: E402
-from sdsafe.bindings.watermark.lattice import LatticeWatermarker  # noqa: E402
-from sdsafe.bindings.watermark.statistics import fit_gumbel, rate_bound  # noqa: E402
-from sdsafe.errors import WatermarkError  # noqa: E402
+from sdsafe.bindings.watermark.embedding import psnr
+from sdsafe.bindings.watermark.lattice import LatticeWatermarker
+from sdsafe.errors import WatermarkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sdsafe.core.pixels import Pixels
-
-_RESULTS = Path(__file__).parent / "results"
-_HELD_OUT = ("brick.png", "cell.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "retina.jpg")
-_FIRST_SCENE = 900_000  # far from the seeds that the embedded model trains on
-_KEYS = 4
-
-
-class Scheme(Protocol):
-    """What the benchmark asks of a scheme."""
-
-    bits: int
-
-    def embed(self, image: Pixels, payload: bytes) -> Pixels:
-        """Return the marked picture."""
-        ...
-
-    def read(self, image: Pixels) -> bytes | None:
-        """Return what is read, None where the scheme can say that there is nothing."""
-        ...
-
-
-class Lattice:
-    """Ours, one of several keys, so that no lucky lattice decides."""
-
-    bits = 64
-
-    def __init__(self, quality: str, key: int) -> None:
-        self._marker = LatticeWatermarker(bytes([key]) * 32, quality=quality)
-
-    def embed(self, image: Pixels, payload: bytes) -> Pixels:
-        """Mark."""
-        return self._marker.write(image, payload).image
-
-    def read(self, image: Pixels) -> bytes | None:
-        """Read."""
-        return self._marker.examine(image).payload
-
-
-class Invisible:
-    """invisible-watermark, unmodified; it returns bits whether or not there is a mark."""
-
-    def __init__(self, method: str) -> None:
-        self.bits = 32 if method == "rivaGan" else 64
-        self._method = method
-
-    def embed(self, image: Pixels, payload: bytes) -> Pixels:
-        """Mark, in their channel order."""
-        from imwatermark import WatermarkEncoder
-
-        encoder = WatermarkEncoder()
-        encoder.set_watermark("bytes", payload)
-        if self._method == "rivaGan":
-            encoder.loadModel()
-        return np.asarray(encoder.encode(image[..., ::-1].copy(), self._method), np.uint8)[..., ::-1].copy()
-
-    def read(self, image: Pixels) -> bytes | None:
-        """Read; None for sizes it refuses."""
-        from imwatermark import WatermarkDecoder
-
-        if image.shape[0] * image.shape[1] < 256 * 256:
-            return None  # it refuses
-        decoder = WatermarkDecoder("bytes", self.bits)
-        if self._method == "rivaGan":
-            decoder.loadModel()
-        try:
-            return bytes(decoder.decode(image[..., ::-1].copy(), self._method))
-        except (ValueError, RuntimeError, IndexError):
-            return None
-
-
-class TrustMark:
-    """Adobe's networks, from where ``sdsafe models pull trustmark-P`` puts them or from ``--networks``."""
-
-    bits = 64
-    folder: str | None = None
-
-    def __init__(self, variant: str) -> None:
-        named = {} if self.folder is None else {"folder": self.folder}
-        self._marker = plugins.load(
-            "sdsafe.watermarkers", "trustmark", None, {"variant": variant, "threads": 1, **named}
-        )
-
-    def embed(self, image: Pixels, payload: bytes) -> Pixels:
-        """Mark."""
-        (marked,) = self._marker.embed([image], [payload])
-        return np.asarray(marked)
-
-    def read(self, image: Pixels) -> bytes | None:
-        """Read."""
-        (found,) = self._marker.detect([image])
-        return None if found.payload is None else bytes(found.payload)
-
-
-def scheme(name: str, cover: int) -> Scheme:
-    if name.startswith("trustmark-"):
-        return _trustmark(name.removeprefix("trustmark-"))
-    if name.startswith("lattice"):
-        return Lattice("standard" if name == "lattice-standard" else "robust", cover % _KEYS)
-    return Invisible(name)
-
-
-@functools.cache
-def _trustmark(variant: str) -> TrustMark:
-    return TrustMark(variant)  # loading takes longer than reading
-
-
-def covers(count: int, size: int) -> Iterator[tuple[str, Pixels]]:
-    """Yield held-out photographs, then drawn scenes, as squares."""
-    from importlib.resources import files
-
-    from train.scenes import draw, sample
-
-    data = files("skimage") / "data"
-    for name in _HELD_OUT[:count]:
-        with (data / name).open("rb") as file:
-            picture = Image.open(file).convert("RGB")
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        square = picture.crop((left, top, left + side, top + side))
-        yield name.split(".")[0], np.array(square.resize((size, size), Image.Resampling.BICUBIC))
-    for index in range(count - len(_HELD_OUT)):
-        yield f"scene-{index}", draw(sample(_FIRST_SCENE + index), size)
-
-
-def generated(count: int, size: int) -> Iterator[tuple[str, Pixels]]:
-    """Yield what the embedded model makes of captions that its training never saw, unpicked."""
-    from train import captions, scenes
-
-    pipe = _pipe()
-    for index in range(count):
-        caption = captions.caption(scenes.sample(_FIRST_SCENE + index), 0, plain=True)
-        seed = torch_seed(index)
-        made = pipe(
-            caption,
-            height=size,
-            width=size,
-            num_inference_steps=25,
-            guidance_scale=4.0,
-            generator=seed,
-            output_type="np",
-        )
-        yield f"generated-{index}", np.asarray(np.round(made.images[0] * 255), np.uint8)
-
-
-def _pipe() -> Any:
-    import torch
-    from diffusers import AutoPipelineForText2Image
-
-    import sdsafe_scenes
-
-    torch.set_num_threads(1)
-    pipe = AutoPipelineForText2Image.from_pretrained(sdsafe_scenes.path(), local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def torch_seed(index: int) -> Any:
-    """Return the noise of picture ``index``."""
-    import torch
-
-    return torch.Generator("cpu").manual_seed(index)
-
-
-_SETS = {"held-out": ("watermark-robust", covers), "generated": ("watermark-generated", generated)}
-"""Where the results of a set of covers go, and where its covers come from."""
 
 
 def _rows(path: Path, header: list[str], key: int) -> set[tuple[str, ...]]:
@@ -225,8 +57,8 @@ def _rows(path: Path, header: list[str], key: int) -> set[tuple[str, ...]]:
 
 
 def robust(names: list[str], sizes: list[int], count: int, only: list[str] | None, covers_of: str) -> None:
-    result, source = _SETS[covers_of]
-    path = _RESULTS / f"{result}.csv"
+    result, source = SETS[covers_of]
+    path = RESULTS / f"{result}.csv"
     done = _rows(path, ["scheme", "size", "cover", "attack", "psnr", "read", "embed_ms", "read_ms"], 4)
     attacks = {name: run for name, run in ATTACKS.items() if not only or name in only}
     for size in sizes:
@@ -264,7 +96,7 @@ def _trial(name: str, size: int, cover: tuple[str, int, Pixels], todo: list[str]
 
 def false_positives(trials: int) -> None:
     """Read unmarked pictures, each under many keys, whole, cropped, turned and compressed; every row is one read."""
-    path = _RESULTS / "watermark-false-positives.csv"
+    path = RESULTS / "watermark-false-positives.csv"
     done = _rows(path, ["trial", "picture", "key", "payload", "messages", "peak", "ms"], 1)
     pictures = [image for size in (512, 640) for _, image in covers(40, size)]
     kinds = ("none", "JPEG 50", "crop 75", "rotate 5", "resize 0.5")
@@ -388,7 +220,7 @@ def regeneration(scenes: int) -> None:
     coder = AutoencoderKL.from_pretrained(folder, local_files_only=True).eval()
     marker = LatticeWatermarker(bytes([9]) * 32)
     rows: dict[str, dict[float, list[tuple[bool, float]]]] = {"photographs": {}, "scenes": {}}
-    for index, (name, image) in enumerate(covers(len(_HELD_OUT) + scenes, 512)):
+    for index, (name, image) in enumerate(covers(len(HELD_OUT) + scenes, 512)):
         payload = np.random.default_rng([13, index]).bytes(8)
         marked = marker.write(image, payload).image
         with torch.inference_mode():
@@ -425,106 +257,17 @@ def _plus(image: Pixels, change: np.ndarray[tuple[int, int], np.dtype[np.float64
     return np.clip(np.rint(image + change[..., None]), 0, 255).astype(np.uint8)
 
 
-def report(covers_of: str) -> None:
-    """Write the table (Markdown, JSON) and the plot from the rows that are there."""
-    result, _ = _SETS[covers_of]
-    with (_RESULTS / f"{result}.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    read: dict[tuple[str, str, str], list[int]] = {}
-    quality: dict[tuple[str, str], dict[str, float]] = {}
-    for row in rows:
-        read.setdefault((row["attack"], row["scheme"], row["size"]), []).append(int(row["read"]))
-        if row["psnr"].replace(".", "").isdigit():
-            quality.setdefault((row["scheme"], row["size"]), {})[row["cover"]] = float(row["psnr"])
-    columns = sorted(quality, key=lambda each: (not each[0].startswith("lattice"), each))
-    lines = [_line(["attack", "must", *(f"{name} {size}" for name, size in columns)])]
-    lines.append(_line(["---"] * (len(columns) + 2)))
-    for label, pick in (("mean PSNR, dB", statistics.mean), ("least PSNR, dB", min)):
-        lines.append(_line([label, "", *(f"{pick(quality[each].values()):.1f}" for each in columns)]))
-    lines.append(_line(["covers", "", *(str(len(quality[each])) for each in columns)]))
-    for must, attacks in GROUPS.values():
-        for attack in attacks:
-            got = [read.get((attack, *each)) for each in columns]
-            cells = ["-" if not each else f"{100 * statistics.mean(each):.1f}" for each in got]
-            if any(got):
-                lines.append(_line([attack, "" if must is None else f"{100 * must:g}", *cells]))
-    text = "\n".join(lines) + "\n"
-    (_RESULTS / f"{result}.md").write_text(text, encoding="utf-8")
-    print(text)
-    _plot(columns, read, _RESULTS / f"{result}.png")
-    _tail()
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _plot(columns: list[tuple[str, str]], read: dict[tuple[str, str, str], list[int]], path: Path) -> None:
-    """Draw the table as a grid of shades, one row per attack; Pillow is enough for that."""
-    from PIL import ImageDraw
-
-    measured = {attack for attack, *_ in read}
-    names = [each for each in ATTACKS if each in measured]
-    width, height, left, top = 120, 16, 210, 40
-    sheet = Image.new("RGB", (left + width * len(columns), top + height * len(names)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for column, (name, size) in enumerate(columns):
-        pen.text((left + width * column + 4, 8), f"{name}\n{size}", "black")
-        for row, attack in enumerate(names):
-            got = read.get((attack, name, size))
-            share = None if not got else statistics.mean(got)
-            shade = (235, 235, 235) if share is None else tuple(round(255 - (255 - c) * share) for c in (30, 120, 80))
-            box = [
-                left + width * column,
-                top + height * row,
-                left + width * (column + 1) - 2,
-                top + height * (row + 1) - 2,
-            ]
-            pen.rectangle(box, fill=shade)
-            if share is not None:
-                pen.text((box[0] + 4, box[1] + 1), f"{100 * share:.0f}", "white" if share > 0.5 else "black")
-    for row, attack in enumerate(names):
-        pen.text((4, top + height * row), attack, "black")
-    sheet.save(path, optimize=True)
-
-
-def _tail() -> None:
-    path = _RESULTS / "watermark-false-positives.csv"
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    peaks = [float(row["peak"]) for row in rows]
-    false = sum(bool(row["payload"]) for row in rows)
-    fit = fit_gumbel(peaks)
-    write_result(
-        "watermark-false-positives",
-        {
-            "detections": len(rows),
-            "payloads": false,
-            "rate_at_most_95": rate_bound(false, len(rows)),
-            "messages_mean": round(statistics.mean(int(row["messages"]) for row in rows), 2),
-            "messages_most": max(int(row["messages"]) for row in rows),
-            "bound_from_messages": max(int(row["messages"]) for row in rows) * 2.0**-32,
-            "peak_largest": max(peaks),
-            "gumbel_location": round(fit.location, 4),
-            "gumbel_scale": round(fit.scale, 4),
-            "peak_expected_largest": round(fit.quantile(1 / len(peaks)), 3),
-            "peak_at_1e-6": round(fit.quantile(1e-6), 3),
-            "read_ms_median": statistics.median(float(row["ms"]) for row in rows),
-        },
-    )
-
-
 def main() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("robust", "false-positives", "speed", "security", "regeneration", "report"))
+    parser.add_argument(
+        "what", choices=("robust", "false-positives", "speed", "security", "regeneration", "look", "report")
+    )
     parser.add_argument("--schemes", nargs="+", default=["lattice", "dwtDct", "dwtDctSvd"])
     parser.add_argument("--sizes", nargs="+", type=int, default=[512, 1024])
     parser.add_argument("--covers", type=int, default=28)
     parser.add_argument("--attacks", nargs="+")
-    parser.add_argument("--set", choices=tuple(_SETS), default="held-out")
+    parser.add_argument("--set", choices=tuple(SETS), default="held-out")
     parser.add_argument("--trials", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--networks", help="folder of TrustMark's ONNX files; default: the model cache")
@@ -540,6 +283,8 @@ def main() -> None:
         security(given.trials)
     elif given.what == "regeneration":
         regeneration(8)
+    elif given.what == "look":
+        look(Path(__file__).parent.parent / "docs" / "concepts" / "watermark-difference.jpg")
     else:
         report(given.set)
 
