@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdsafe.errors import WatermarkError
+from sdsafe.testing._requiring import require
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["NoiseMarkerContract"]
 
 _DEVIATIONS = 5.0
-
-
-def _require(condition: object, message: str) -> None:
-    """Fail the test with ``message``; a bare assert would vanish under ``python -O``."""
-    if not condition:
-        raise AssertionError(message)
 
 
 class NoiseMarkerContract(ABC):
@@ -55,48 +50,48 @@ class NoiseMarkerContract(ABC):
         marker = self.make()
         marker.noise(self.asset_id(), self.shapes()[0])  # where the key is made by the first use
         for name in ("alg", "version", "key_id"):
-            _require(getattr(marker, name), f"{name} is empty")
+            require(getattr(marker, name), f"{name} is empty")
 
     def test_noise_is_a_function_of_id_and_shape(self) -> None:
         """The same id draws the same noise; another one draws one that has nothing to do with it."""
         for shape in self.shapes():
             noise = self.make().noise(self.asset_id(), shape)
-            _require(noise.shape == shape, "another shape was asked for")
-            _require(noise.dtype == np.float32, "noise is not float32")
-            _require(np.array_equal(noise, self.make().noise(self.asset_id(), shape)), "the same id drew other noise")
+            require(noise.shape == shape, "another shape was asked for")
+            require(noise.dtype == np.float32, "noise is not float32")
+            require(np.array_equal(noise, self.make().noise(self.asset_id(), shape)), "the same id drew other noise")
             other = self.make().noise(self.asset_id(1), shape)
             rho = float(np.corrcoef(noise.ravel(), other.ravel())[0, 1])
-            _require(abs(rho) < 0.3, f"noises of two ids are alike: {rho:.2f}")  # noqa: PLR2004 - a part may be shared
+            require(abs(rho) < 0.3, f"noises of two ids are alike: {rho:.2f}")  # noqa: PLR2004 - a part may be shared
 
     def test_noise_is_standard_normal(self) -> None:
         """Mean, variance and tails are those of the noise that a model was trained on."""
         for shape in self.shapes():
             noise = self.make().noise(self.asset_id(), shape).astype(np.float64)
             n = noise.size
-            _require(np.isfinite(noise).all(), "noise is not finite")
-            _require(abs(noise.mean()) < _DEVIATIONS / math.sqrt(n), "the mean is not 0")
-            _require(abs(noise.var() - 1) < _DEVIATIONS * math.sqrt(2 / n), "the variance is not 1")
-            _require(abs((noise**4).mean() - 3) < _DEVIATIONS * math.sqrt(96 / n), "the tails are not normal")
+            require(np.isfinite(noise).all(), "noise is not finite")
+            require(abs(noise.mean()) < _DEVIATIONS / math.sqrt(n), "the mean is not 0")
+            require(abs(noise.var() - 1) < _DEVIATIONS * math.sqrt(2 / n), "the variance is not 1")
+            require(abs((noise**4).mean() - 3) < _DEVIATIONS * math.sqrt(96 / n), "the tails are not normal")
 
     def test_a_poor_inversion_matches_its_id_and_no_other(self) -> None:
         """A correlation of 0.25 tells one id from others, with p-values that mean what they say."""
         for shape in self.shapes():
             seen = self.recovered(shape, 0.25)
             own = self.make().match(seen, self.asset_id())
-            _require(own.p_value < 1e-6, f"its own id has a p-value of {own.p_value:.1e}")  # noqa: PLR2004 - the default rate
+            require(own.p_value < 1e-6, f"its own id has a p-value of {own.p_value:.1e}")  # noqa: PLR2004 - the default rate
             others = [self.make().match(seen, self.asset_id(i)).p_value for i in range(1, 20)]
-            _require(min(others) > 1e-5, "another id matches")  # noqa: PLR2004 - 19 are tried
-            _require(own.agreeing > own.compared / 2, "no more signs agree than by chance")
+            require(min(others) > 1e-5, "another id matches")  # noqa: PLR2004 - 19 are tried
+            require(own.agreeing > own.compared / 2, "no more signs agree than by chance")
 
     def test_what_is_read_blind_is_right(self) -> None:
         """From its own noise it reads the id, or nothing; from other noise, holes and zeros nothing, without raising."""
         shape = self.shapes()[0]
         read = self.make().read(self.make().noise(self.asset_id(), shape))
-        _require(read.payload in {None, self.asset_id()}, "another id reads")
-        _require(read.payload is None or read.p_value is not None, "a reading has no p-value")
+        require(read.payload in {None, self.asset_id()}, "another id reads")
+        require(read.payload is None or read.p_value is not None, "a reading has no p-value")
         for nothing in (self.recovered(shape, 0.0), np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32)):
-            _require(self.make().read(nothing).payload is None, "an id reads where none is")
-            _require(self.make().match(nothing, self.asset_id()).p_value > 1e-5, "an id matches where none is")  # noqa: PLR2004 - by chance once in 100,000
+            require(self.make().read(nothing).payload is None, "an id reads where none is")
+            require(self.make().match(nothing, self.asset_id()).p_value > 1e-5, "an id matches where none is")  # noqa: PLR2004 - by chance once in 100,000
 
     def test_what_has_no_room_is_refused(self) -> None:
         """Ids of another length, and shapes without room, raise."""

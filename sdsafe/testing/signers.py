@@ -15,6 +15,7 @@ from sdsafe._internal.clock import now
 from sdsafe.provenance.signing.algorithms import ALGORITHMS
 from sdsafe.provenance.signing.lint import lint
 from sdsafe.provenance.signing.proof import signature_holds
+from sdsafe.testing._requiring import require
 
 if TYPE_CHECKING:
     from sdsafe.protocols import Signer
@@ -23,12 +24,6 @@ __all__ = ["SignerContract"]
 
 _LENGTHS = (1, 64, 2_500, 40_000)  # what is signed for a claim has some KB
 _THREADS = 4
-
-
-def _require(condition: object, message: str) -> None:
-    """Fail the test with ``message``; a bare assert would vanish under ``python -O``."""
-    if not condition:
-        raise AssertionError(message)
 
 
 class SignerContract(ABC):
@@ -45,8 +40,8 @@ class SignerContract(ABC):
     def test_its_algorithm_is_one_that_c2pa_names(self) -> None:
         """And it stays the same."""
         signer = self.make()
-        _require(signer.alg in ALGORITHMS, f"alg is {signer.alg!r}, none of {', '.join(ALGORITHMS)}")
-        _require(signer.alg == signer.alg, "alg changes")
+        require(signer.alg in ALGORITHMS, f"alg is {signer.alg!r}, none of {', '.join(ALGORITHMS)}")
+        require(signer.alg == signer.alg, "alg changes")
 
     def test_its_certificates_keep_every_rule(self) -> None:
         """DER, leaf first, root left out, and all that ``sdsafe keys check`` demands."""
@@ -54,7 +49,7 @@ class SignerContract(ABC):
         if not isinstance(chain, tuple):
             raise AssertionError(f"certificate_chain is a {type(chain).__name__}, not a tuple")  # noqa: TRY004 - of a test
         broken = [f"{each.rule}: {each.says}" for each in lint(chain, None, at=now()) if not each.ok]
-        _require(not broken, "; ".join(broken))
+        require(not broken, "; ".join(broken))
 
     def test_the_leaf_verifies_what_it_signs(self) -> None:
         """Raw signatures, over claims of every length, and over nothing else."""
@@ -63,9 +58,9 @@ class SignerContract(ABC):
             data = bytes(at % 251 for at in range(length))
             signature = signer.sign(data)
             held = signature_holds(signer.certificate_chain[0], signer.alg, signature, data)
-            _require(held, f"the leaf does not verify the signature over {length} bytes (ECDSA: r and s side by side)")
+            require(held, f"the leaf does not verify the signature over {length} bytes (ECDSA: r and s side by side)")
             other = signature_holds(signer.certificate_chain[0], signer.alg, signature, data + b"\0")
-            _require(not other, "the signature verifies for other bytes, too")
+            require(not other, "the signature verifies for other bytes, too")
 
     def test_threads_may_share_it(self) -> None:
         """Pictures are signed side by side."""
@@ -75,12 +70,12 @@ class SignerContract(ABC):
             signatures = list(pool.map(signer.sign, parts))
         for data, signature in zip(parts, signatures, strict=True):
             held = signature_holds(signer.certificate_chain[0], signer.alg, signature, data)
-            _require(held, "signatures of threads that sign at once do not verify")
+            require(held, "signatures of threads that sign at once do not verify")
 
     def test_it_shows_and_copies_no_secret(self) -> None:
         """Whatever it holds, a log must not show it, and a copy must not carry it away."""
         signer = self.make()
-        _require("PRIVATE KEY" not in repr(signer), "repr shows a key")
+        require("PRIVATE KEY" not in repr(signer), "repr shows a key")
         for attempt in (copy.copy, copy.deepcopy):
             try:
                 attempt(signer)

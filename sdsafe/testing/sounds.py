@@ -9,7 +9,6 @@ Inherit and say how to make one, as with the suites in ``contracts``::
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from sdsafe.core.request import Task
 from sdsafe.core.sound import Sound
 from sdsafe.core.states import Generated
 from sdsafe.errors import CancelledError, RequestError
+from sdsafe.testing._requiring import require, require_measured, require_named, require_sourced
 from sdsafe.testing.samples import sample_admitted, sample_execution, sample_request
 
 if TYPE_CHECKING:
@@ -101,38 +101,31 @@ class SoundCheckContract(ABC):
 
     def test_it_says_what_it_is(self) -> None:
         """Name and version are there."""
-        _require(self.make().name, "name is empty")
-        _require(self.make().version, "version is empty")
+        require_named(self.make())
 
     def test_it_always_measures_something(self) -> None:
         """Every sound gives at least one score, and every score is a number from 0 to 1: silence, noise, one sample."""
         for channels in (1, 2, 6):
             for volume in (0.0, 0.5, 3.0):
                 for seconds in (0.0, 0.3):
-                    findings = self.look(sample_sound(seconds=seconds, channels=channels, volume=volume))
-                    scores = [each.score for each in findings if each.score is not None]
-                    _require(scores, "no scored finding")
-                    _require(all(math.isfinite(score) and 0 <= score <= 1 for score in scores), f"scores {scores}")
+                    require_measured(self.look(sample_sound(seconds=seconds, channels=channels, volume=volume)))
 
     def test_findings_name_their_source(self) -> None:
         """Stage, source and version are those of the check."""
-        check = self.make()
-        for finding in self.look(sample_sound()):
-            _require(finding.stage is Stage.OUTPUT, f"stage {finding.stage}")
-            _require(finding.source == check.name, f"source {finding.source}")
-            _require(finding.source_version == check.version, f"version {finding.source_version}")
-            _require(finding.category, "no category: policy rules could not refer to it")
+        findings = self.look(sample_sound())
+        require_sourced(findings, self.make(), Stage.OUTPUT)
+        require(all(each.category for each in findings), "no category: policy rules could not refer to it")
 
     def test_it_is_deterministic(self) -> None:
         """The same sound gives the same findings, from any instance."""
-        _require(self.look(sample_sound()) == self.look(sample_sound()), "two runs differ")
+        require(self.look(sample_sound()) == self.look(sample_sound()), "two runs differ")
 
     def test_it_changes_nothing(self) -> None:
         """The sound is left as it was."""
         sound = sample_sound()
         sound.samples.setflags(write=False)
         self.look(sound)
-        _require(np.array_equal(sound.samples, sample_sound().samples), "the sound was changed")
+        require(np.array_equal(sound.samples, sample_sound().samples), "the sound was changed")
 
 
 def _generated(admitted: Admitted, index: int, sound: Sound) -> Generated:
@@ -146,9 +139,3 @@ def _generated(admitted: Admitted, index: int, sound: Sound) -> Generated:
         execution=sample_execution(admitted.request.model),
         sound=sound,
     )
-
-
-def _require(condition: object, message: str) -> None:
-    """Fail the test with ``message``; a bare assert would vanish under ``python -O``."""
-    if not condition:
-        raise AssertionError(message)
