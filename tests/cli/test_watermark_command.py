@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sdsafe.bindings.watermark.invisible import InvisibleWatermarker
 from sdsafe.testing.samples import sample_picture
 from sdsafe_cli.main import run as run_sdsafe
 
@@ -24,6 +25,7 @@ def sdsafe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     monkeypatch.setenv("SDSAFE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("SDSAFE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     Image.fromarray(sample_picture(height=300, width=320)).save(tmp_path / "plain.png")
@@ -51,6 +53,31 @@ def test_what_embed_writes_detect_reads(sdsafe: Callable[..., tuple[int, str, st
     difference = np.array(Image.open(tmp_path / "d.png")).astype(float)
     assert abs(difference.mean() - 128) < 3
     assert difference.std() > 3
+
+
+def test_the_key_that_settings_name_is_used(
+    sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.key").write_bytes(bytes(range(32)))
+    (tmp_path / "s.toml").write_text(f'[options.lattice]\nkey_file = "{tmp_path / "own.key"}"\n')
+    monkeypatch.setenv("SDSAFE_CONFIG", str(tmp_path / "s.toml"))
+    assert sdsafe("watermark", "embed", "plain.png", "-o", "m.png", "--id", "0011223344556677")[0] == 0
+    assert sdsafe("watermark", "detect", "m.png")[:2] == (0, "0011223344556677\n")
+    monkeypatch.delenv("SDSAFE_CONFIG")
+    assert sdsafe("watermark", "detect", "m.png")[0] != 0
+
+
+def test_other_marks_are_read_by_name(sdsafe: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    (marked,) = InvisibleWatermarker().embed([sample_picture()], [bytes(range(8))])
+    Image.fromarray(marked).save(tmp_path / "theirs.png")
+    code, out, err = sdsafe("watermark", "detect", "theirs.png", "--watermarker", "dwtDctSvd")
+    assert (code, out) == (0, "0001020304050607\n")
+    assert "p-value 2.3e-10" in err
+    code, out, err = sdsafe("watermark", "detect", "theirs.png", "--watermarker", "trustmark")
+    assert (code, out) == (1, "")
+    assert "models pull trustmark-P" in err
+    code, _, err = sdsafe("watermark", "detect", "theirs.png", "--watermarker", "nobody")
+    assert (code, "trustmark" in err) == (1, True)
 
 
 def test_an_unmarked_picture_is_not_shown_to_be_anything(sdsafe: Callable[..., tuple[int, str, str]]) -> None:

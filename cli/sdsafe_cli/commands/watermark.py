@@ -63,17 +63,25 @@ def embed(  # noqa: PLR0913 - options
 
 @command.command("detect")
 @click.argument("file", type=FILE)
+@click.option(
+    "--watermarker", metavar="NAME", default="lattice", show_default=True, help="Whose mark to read: `sdsafe plugins`."
+)
 @click.option("--noise", is_flag=True, help="Read the mark in the noise that FILE was made of; needs its model.")
 @noise_options
 @json_option
-def detect(*, file: Path, noise: bool, as_json: bool, **given: Unpack[NoiseOptions]) -> int:
+def detect(*, file: Path, watermarker: str, noise: bool, as_json: bool, **given: Unpack[NoiseOptions]) -> int:
     """Read the mark of FILE. Exit 5: none reads, which says nothing about where the picture comes from."""
+    from sdsafe import plugins
+    from sdsafe.protocols import Legible
+
     if noise:
         return detect_noise(_pixels(file), given, as_json=as_json)
     if any(given.values()):
         raise click.UsageError("--model, --prompt, --id, --size and --steps are for --noise")
-    marker, pixels = _marker(), _pixels(file)
-    marker.check_legible(pixels.shape[1], pixels.shape[0])
+    settings, pixels = settings_from(), _pixels(file)
+    marker = plugins.load("sdsafe.watermarkers", watermarker, settings.places, settings.options_for(watermarker))
+    if isinstance(marker, Legible):
+        marker.check_legible(pixels.shape[1], pixels.shape[0])
     (found,) = marker.detect([pixels])
     if as_json:
         read = found.payload.hex() if found.payload else None
@@ -82,7 +90,8 @@ def detect(*, file: Path, noise: bool, as_json: bool, **given: Unpack[NoiseOptio
         )
     elif found.payload:
         click.echo(found.payload.hex())
-        message(f"p-value {found.p_value:.1e}, {found.corrected} of 416 code bits corrected")
+        chance = "no p-value" if found.p_value is None else f"p-value {found.p_value:.1e}"
+        message(chance if found.corrected is None else f"{chance}, {found.corrected} bits corrected")
     else:
         message("no mark reads; that says nothing: marks are lost to many kinds of editing")
     return Exit.OK if found.payload else Exit.NOT_SHOWN
@@ -151,7 +160,7 @@ def _marker(quality: str = "robust") -> LatticeWatermarker:
     from sdsafe.bindings.watermark.lattice import LatticeWatermarker
 
     settings = settings_from()
-    return LatticeWatermarker.configure(settings.places, {"quality": quality})
+    return LatticeWatermarker.configure(settings.places, {**settings.options_for("lattice"), "quality": quality})
 
 
 def _payload(asset_id: str | None) -> bytes:
