@@ -93,14 +93,16 @@ class _Network:
             return self._session
 
     def run(self, given: Mapping[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
-        """Return every answer that is made of numbers."""
+        """Return its answers.
+
+        Raises:
+            ConfigurationError: ``watermark.network-unusable``: it does not run, or answers anything but numbers.
+        """
+        session = self.open()
         try:
-            answers = self.open().run(None, dict(given))
-        except ConfigurationError:
-            raise
+            return [np.asarray(each, np.float32) for each in session.run(None, dict(given))]
         except Exception as error:
-            raise _unusable(self._file.path.name, f"it does not run ({type(error).__name__})") from error
-        return [np.asarray(each, np.float32) for each in answers]
+            raise self.unlike(f"it does not run ({type(error).__name__})") from error
 
     def inputs(self, ranks: tuple[int, ...]) -> list[tuple[str, list[object]]]:
         """Return names and shapes of the inputs, one for each rank.
