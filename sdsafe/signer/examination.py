@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
+from sdsafe._internal.shapes import mapping
 from sdsafe.core.canonical import canonical_digest
 from sdsafe.core.decisions import Effect
 from sdsafe.core.digests import sha256_hex
@@ -139,7 +140,7 @@ def _effect(assertion: Mapping[str, object]) -> Effect:
     if not isinstance(decisions, Mapping) or set(decisions) != set(_STAGES):
         _refuse("no-decision", "the decision record lacks a decision: prompt, output and export are expected")
     found = [_one_effect(decisions[stage]) for stage in _STAGES]
-    approvals = _object(assertion.get("review")).get("approvals")
+    approvals = mapping(assertion.get("review")).get("approvals")
     approved = type(approvals) is int and approvals > 0
     if max(found) > (Effect.REVIEW if approved else Effect.TRANSFORM):
         _refuse("refused", f"the decision is {max(found).label}, which does not let the file out")
@@ -148,7 +149,7 @@ def _effect(assertion: Mapping[str, object]) -> Effect:
 
 def _one_effect(decision: object) -> Effect:
     try:
-        return Effect.parse(str(_object(decision).get("effect")))
+        return Effect.parse(str(mapping(decision).get("effect")))
     except ValueError:
         _refuse("no-decision", "a decision has no effect")
 
@@ -195,7 +196,7 @@ def _subjects(assertion: Mapping[str, object], receipts: tuple[CheckReceipt, ...
     made = assertion.get("sound_sha256", assertion.get("pixels_sha256"))
     inputs = [str(each.get("sha256")) for each in _objects(assertion.get("inputs", []))]
     texts = next((each.subject for each in receipts if each.stage is Stage.PROMPT), "")
-    prompt = _object(assertion.get("prompt"))
+    prompt = mapping(assertion.get("prompt"))
     if prompt.get("disclosure") in {"commit", "encrypted"}:
         texts = str(prompt.get("commitment"))
     return {Stage.PROMPT: texts, Stage.INPUT: subject_of_inputs(inputs), Stage.OUTPUT: str(made)}
@@ -208,7 +209,7 @@ def _require_fresh(
     limit = timedelta(seconds=floor.max_age_s)
     times = [each.at for each in receipts]
     if "review" in assertion:
-        _require_within(limit, [_object(assertion["review"]).get("last_at")], at)
+        _require_within(limit, [mapping(assertion["review"]).get("last_at")], at)
         limit = max(limit, LONGEST_REVIEW)
     _require_within(limit, times, at)
 
@@ -268,10 +269,6 @@ def _objects(value: object) -> Iterator[Mapping[str, object]]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, Mapping) for each in value):
         _refuse("document", "the manifest is not built like one of sdsafe")
     yield from value
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _refuse(kind: str, text: str, hint: str = "") -> NoReturn:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from sdsafe.provenance.manifest._shown import MISSING, Json, Manifest, mapping, mappings, text
+from sdsafe._internal.shapes import mapping, mappings, text
+from sdsafe.provenance.manifest._shown import MISSING, Json, Manifest
 from sdsafe.provenance.manifest._vocabulary import (
     ACTIONS,
     ASSERTIONS,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-__all__ = ["MISSING", "Json", "Manifest", "mapping", "mappings", "text"]
+from sdsafe._internal.shapes import mapping, mappings, text
+
+__all__ = ["MISSING", "Json", "Manifest"]
 
 Json: TypeAlias = Mapping[str, object]
 
@@ -65,15 +67,3 @@ class Manifest:
         if results is None:
             return [MISSING]
         return [text(each.get("code")) for each in mappings(results.get("failure"))]
-
-
-def text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
-
-
-def mappings(value: object) -> list[Json]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sdsafe._internal.shapes import mapping
 from sdsafe.core.disclosure import COMMITMENT_ALGORITHM
 from sdsafe.provenance.manifest import labels
 from sdsafe.provenance.manifest.document import Ingredient, ManifestDefinition
@@ -60,14 +61,14 @@ def secrets_of(manifests: Iterable[Mapping[str, Any]]) -> tuple[Secret, ...]:
     """
     found: dict[Secret, None] = {}
     every = tuple(manifests)
-    gone = {url for each in every for url in _texts(_mapping(each.get("claim.v2")).get("redacted_assertions"))}
+    gone = {url for each in every for url in _texts(mapping(each.get("claim.v2")).get("redacted_assertions"))}
     for manifest in every:
-        label, assertions = str(manifest.get("label")), _mapping(manifest.get("assertions"))
+        label, assertions = str(manifest.get("label")), mapping(manifest.get("assertions"))
         for name, body in assertions.items():
-            if _is_generation(name) and _shows(_mapping(body)):
+            if _is_generation(name) and _shows(mapping(body)):
                 found[Secret(label, name)] = None
-            if name.startswith("c2pa.ingredient") and _is_prompt(_mapping(body)):
-                text = str(_mapping(body.get("data")).get("url")).rpartition("/")[2]
+            if name.startswith("c2pa.ingredient") and _is_prompt(mapping(body)):
+                text = str(mapping(mapping(body).get("data")).get("url")).rpartition("/")[2]
                 if text in assertions:
                     found[Secret(label, text)] = None
     return tuple(each for each in found if each.url not in gone)
@@ -77,8 +78,8 @@ def texts_of(manifests: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return every text that manifests of ours show as part of a prompt, each once."""
     found: dict[str, None] = {}
     for manifest in manifests:
-        for name, body in _mapping(manifest.get("assertions")).items():
-            texts = _mapping(_mapping(_mapping(body).get("prompt")).get("texts")) if _is_generation(name) else {}
+        for name, body in mapping(manifest.get("assertions")).items():
+            texts = mapping(mapping(mapping(body).get("prompt")).get("texts")) if _is_generation(name) else {}
             found |= dict.fromkeys(text for text in texts.values() if isinstance(text, str) and text)
     return tuple(found)
 
@@ -92,7 +93,7 @@ def restated(generation: Mapping[str, Any], *, manifest: str, commitment: str | 
         commitment: To the texts, where the private record is at hand: what is gone can still be proven then.
     """
     stated = {name: _without(value) for name, value in generation.items() if name not in {"prompt", "parameters"}}
-    given = _mapping(generation.get("parameters"))
+    given = mapping(generation.get("parameters"))
     hidden = {name for name, value in given.items() if isinstance(value, str) and not _is_number(value)}
     stated["parameters"] = {name: value for name, value in given.items() if name not in hidden}
     if withheld := sorted({*hidden, *_texts(generation.get("parameters_withheld"))}):
@@ -159,11 +160,11 @@ def _is_generation(label: str) -> bool:
 def _is_prompt(ingredient: Mapping[str, Any]) -> bool:
     types = ingredient.get("dataTypes")
     listed = types if isinstance(types, list) else []
-    return any(_mapping(each).get("type") == labels.TYPE_PROMPT for each in listed)
+    return any(mapping(each).get("type") == labels.TYPE_PROMPT for each in listed)
 
 
 def _shows(generation: Mapping[str, Any]) -> bool:
-    return bool(_mapping(generation.get("prompt")).get("texts")) or any(_told(generation))
+    return bool(mapping(generation.get("prompt")).get("texts")) or any(_told(generation))
 
 
 def _told(value: object) -> Iterator[str]:
@@ -193,7 +194,3 @@ def _is_number(text: str) -> bool:
 
 def _texts(value: object) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sdsafe._internal.shapes import text
 from sdsafe.core.findings import Severity
 from sdsafe.core.report import ManifestState
 from sdsafe.provenance.manifest import _c2pa, jumbf, labels
@@ -122,7 +123,7 @@ class _Grower:
         found_again = _found_again(summary)
         nodes, plain = [], []
         for each in _ingredients(reading):
-            named, kind = _text(each.get("dc:title")), _text(each.get("relationship"))
+            named, kind = text(each.get("dc:title")), text(each.get("relationship"))
             manifest = _manifest_of(each)
             if manifest is None:
                 plain.append(Ingredient(title=named, relationship=kind))
@@ -181,7 +182,7 @@ def _found_again(summary: ManifestSummary | None) -> frozenset[str]:
     inputs = summary.generation.get("inputs") if summary else None
     origins = [each.get("origin") for each in inputs if isinstance(each, Mapping)] if isinstance(inputs, list) else []
     recovered = [each for each in origins if isinstance(each, Mapping) and each.get("manifest") == "recovered"]
-    return frozenset(_text(each.get("asset_id")) for each in recovered)
+    return frozenset(text(each.get("asset_id")) for each in recovered)
 
 
 def _with_record(node: Node, ingredient: Mapping[str, object], found_again: frozenset[str]) -> Node:
@@ -192,7 +193,7 @@ def _with_record(node: Node, ingredient: Mapping[str, object], found_again: froz
     results = ingredient.get("validationResults")
     active = results.get("activeManifest") if isinstance(results, Mapping) else None
     failed = active.get("failure") if isinstance(active, Mapping) else None
-    codes = [_text(each.get("code")) for each in failed or () if isinstance(each, Mapping)] if failed else []
+    codes = [text(each.get("code")) for each in failed or () if isinstance(each, Mapping)] if failed else []
     excused = {labels.UNTRUSTED, "signingCredential.expired"}
     recorded = tuple(dict.fromkeys(code for code in codes if code and code not in excused))
     if node.summary is not None and node.summary.asset_id in found_again:
@@ -213,7 +214,3 @@ def _manifest_of(ingredient: Mapping[str, object]) -> str | None:
     reference = ingredient.get("activeManifest") or ingredient.get("c2pa_manifest")
     url = reference.get("url") if isinstance(reference, Mapping) else None
     return url.rstrip("/").rpartition("/")[2] if isinstance(url, str) else None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sdsafe._internal.shapes import text
 from sdsafe.errors import ConfigurationError
 from sdsafe.provenance.trust.anchors import anchor
 
@@ -75,9 +76,9 @@ def parse(data: bytes, name: str) -> EntityList:
         )
     about = _at(root, "ListAndSchemeInformation")
     return EntityList(
-        name=_text(_at(about, "SchemeName", 0, "value")),
-        issued=_text(_at(about, "ListIssueDateTime")),
-        next_update=_text(_at(about, "NextUpdate")),
+        name=text(_at(about, "SchemeName", 0, "value")),
+        issued=text(_at(about, "ListIssueDateTime")),
+        next_update=text(_at(about, "NextUpdate")),
         anchors=tuple(anchors),
         left_out=left_out,
     )
@@ -89,10 +90,10 @@ def _certificates(entities: list[object]) -> Iterator[tuple[bool, str]]:
         services = _at(entity, "TrustedEntityServices")
         for service in services if isinstance(services, list) else ():
             information = _at(service, "ServiceInformation")
-            trusted = _text(_at(information, "ServiceStatus")).endswith(_TRUSTED)
+            trusted = text(_at(information, "ServiceStatus")).endswith(_TRUSTED)
             certificates = _at(information, "ServiceDigitalIdentity", "X509Certificates")
             for each in certificates if isinstance(certificates, list) else ():
-                yield trusted, _text(_at(each, "val"))
+                yield trusted, text(_at(each, "val"))
 
 
 def _at(value: object, *keys: str | int) -> object:
@@ -105,10 +106,6 @@ def _at(value: object, *keys: str | int) -> object:
         else:
             return None
     return value
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _malformed(name: str, why: str) -> ConfigurationError:
