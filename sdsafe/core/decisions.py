@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Decision", "Discharge", "Effect", "FiredRule", "Obligation", "PolicyRef", "unite"]
+__all__ = ["Decision", "Discharge", "Effect", "FiredRule", "Obligation", "PolicyRef", "distinct", "unite"]
 
 
 class Effect(IntEnum):
@@ -116,7 +116,7 @@ def unite(decisions: Iterable[Decision]) -> Decision:
         effect=max(d.effect for d in given),
         policy=_unique(ref for d in given for ref in d.policy),
         fired=tuple(rule for d in given for rule in d.fired),
-        obligations=_distinct(o for d in given for o in d.obligations),
+        obligations=distinct(o for d in given for o in d.obligations),
         errors=tuple(error for d in given for error in d.errors),
         undecided=tuple(rule for d in given for rule in d.undecided),
     )
@@ -126,7 +126,8 @@ def _unique(refs: Iterable[PolicyRef]) -> tuple[PolicyRef, ...]:
     return tuple(dict.fromkeys(refs))
 
 
-def _distinct(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+def distinct(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """Return each obligation once, in order; parameters are a mapping, so that none can be hashed."""
     kept: list[Obligation] = []
     for obligation in obligations:
         if obligation not in kept:

@@ -16,6 +16,7 @@ import safetensors.torch
 
 from sdsafe.errors import GenerationError, RequestError
 from sdsafe.generation._libraries import diffusers, torch, transformers
+from sdsafe.generation._pipes import denoiser_of
 from sdsafe.generation._translating import translated
 from sdsafe.generation.adapters import CONTROLNET, IP_ADAPTER, LORA
 from sdsafe.generation.layout import read_json
@@ -103,7 +104,7 @@ class Adapting:
             if each.ref.kind == IP_ADAPTER:
                 self._fit_picture_prompt(each)
             elif each.ref.kind == CONTROLNET:
-                self._net, self._net_weight = _controlnet(each, _denoiser(self._first)), each.ref.weight
+                self._net, self._net_weight = _controlnet(each, denoiser_of(self._first)), each.ref.weight
 
     def _fit_loras(self, loras: list[Adapter]) -> None:
         if not hasattr(self._first, "load_lora_weights"):
@@ -157,11 +158,6 @@ class Adapting:
                 "an adapter could not be taken off the model, which is loaded again next time",
                 code="generation.failed",
             ) from error
-
-
-def _denoiser(pipe: Any) -> Any:
-    unet = getattr(pipe, "unet", None)
-    return pipe.transformer if unet is None else unet
 
 
 def _controlnet(adapter: Adapter, denoiser: Any) -> Any:

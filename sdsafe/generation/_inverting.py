@@ -18,6 +18,7 @@ import numpy as np
 
 from sdsafe.errors import GenerationError, RequestError
 from sdsafe.generation._libraries import diffusers, torch
+from sdsafe.generation._pipes import denoiser_of
 from sdsafe.generation._translating import translated
 from sdsafe.generation.tasks import Kind
 
@@ -112,12 +113,7 @@ def _encoded(pipe: Any, pixels: Pixels) -> Any:
     finally:
         if upcast:
             vae.to(kept)
-    return _FORMS[type(pipe).__name__](pipe, latents).to(_denoiser(pipe).dtype)
-
-
-def _denoiser(pipe: Any) -> Any:
-    unet = getattr(pipe, "unet", None)
-    return pipe.transformer if unet is None else unet
+    return _FORMS[type(pipe).__name__](pipe, latents).to(denoiser_of(pipe).dtype)
 
 
 def _scaled(pipe: Any, latents: Any) -> Any:

@@ -14,7 +14,7 @@ from sdsafe.generation.tasks import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAKERS", "call_names", "pipes_of", "set_aside", "steered"]
+__all__ = ["MAKERS", "call_names", "denoiser_of", "pipes_of", "set_aside", "steered"]
 
 MAKERS = {
     Kind.TEXT: diffusers.AutoPipelineForText2Image,
@@ -82,3 +82,9 @@ def _no_class(pipe: Any, kind: Kind) -> RequestError:
 def call_names(pipe: Any) -> frozenset[str]:
     """Return the names in the call signature of the class of ``pipe``."""
     return frozenset(inspect.signature(type(pipe).__call__).parameters) - {"self"}
+
+
+def denoiser_of(pipe: Any) -> Any:
+    """Return the network that takes the noise away: a U-Net or a transformer."""
+    unet = getattr(pipe, "unet", None)
+    return pipe.transformer if unet is None else unet

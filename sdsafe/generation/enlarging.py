@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 from sdsafe._internal import images
 from sdsafe._internal.versions import version
-from sdsafe.core.canonical import canonical_digest
-from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.request import LANCZOS, ModelRef, Task
-from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, RequestError
 from sdsafe.generation.families import check_parameters
+from sdsafe.generation.processing import execution_without_diffusion, only_picture
 from sdsafe.generation.tasks import resolve_pictures
 
 if TYPE_CHECKING:
     from sdsafe.core.request import GenerationRequest, Size
-    from sdsafe.core.states import Admitted
+    from sdsafe.core.states import Admitted, Generated
     from sdsafe.protocols import Watch
 
 __all__ = ["enlarge", "is_meant", "refuse_idle", "require_room", "resolve"]
@@ -123,21 +121,5 @@ def enlarge(admitted: Admitted, watch: Watch | None = None) -> Generated:
     if request.size is None or request.seed is None:
         raise RequestError("the request is not resolved: size or seed is open")
     pixels = images.resize(picture.pixels, request.size.width, request.size.height)
-    return Generated(
-        admitted=admitted,
-        index=0,
-        asset_id=admitted.asset_ids[0],
-        seed=request.seed,
-        pixels=pixels,
-        pixels_sha256=pixels_sha256(pixels),
-        execution=Execution(
-            model=request.model,
-            device="cpu",
-            dtype="uint8",
-            scheduler="none",
-            scheduler_digest=canonical_digest({}),
-            libraries={name: version(name) for name in ("numpy", "pillow")},
-            threads=1,
-            ms=(time.perf_counter() - started) * 1000,
-        ),
-    )
+    execution = execution_without_diffusion(request.model, started)
+    return only_picture(admitted, request.seed, pixels, execution)

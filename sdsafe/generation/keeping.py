@@ -7,18 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from sdsafe._internal.versions import version
-from sdsafe.core.canonical import canonical_digest
-from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.request import AS_IS, ModelRef, Size, Task
-from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, RequestError
 from sdsafe.generation.enlarging import refuse_idle
+from sdsafe.generation.processing import execution_without_diffusion, only_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sdsafe.core.request import GenerationRequest
-    from sdsafe.core.states import Admitted
+    from sdsafe.core.states import Admitted, Generated
     from sdsafe.protocols import Watch
 
 __all__ = ["Keeper"]
@@ -62,24 +60,8 @@ class Keeper:
         if request.seed is None:
             raise RequestError("the request is not resolved: seed is open")
         pixels = request.inputs[0].pixels.copy()
-        yield Generated(
-            admitted=admitted,
-            index=0,
-            asset_id=admitted.asset_ids[0],
-            seed=request.seed,
-            pixels=pixels,
-            pixels_sha256=pixels_sha256(pixels),
-            execution=Execution(
-                model=request.model,
-                device="cpu",
-                dtype="uint8",
-                scheduler="none",
-                scheduler_digest=canonical_digest({}),
-                libraries={name: version(name) for name in ("numpy", "pillow")},
-                threads=1,
-                ms=(time.perf_counter() - started) * 1000,
-            ),
-        )
+        execution = execution_without_diffusion(request.model, started)
+        yield only_picture(admitted, request.seed, pixels, execution)
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """Refuse, as every generator does."""

@@ -14,14 +14,11 @@ import numpy as np
 
 from sdsafe._internal import images
 from sdsafe._internal.onnx import open_session
-from sdsafe._internal.versions import version
-from sdsafe.core.canonical import canonical_digest
-from sdsafe.core.digests import pixels_sha256
 from sdsafe.core.findings import Box
 from sdsafe.core.regions import read_boxes
 from sdsafe.core.request import Task
-from sdsafe.core.states import Execution, Generated
 from sdsafe.errors import CancelledError, GenerationError, MissingExtraError, RequestError
+from sdsafe.generation.processing import execution_without_diffusion, only_picture
 from sdsafe.generation.signature import TYPES, Signature, read_signature
 from sdsafe.generation.tasks import paste
 from sdsafe.generation.tiles import around, taken, tiles
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.request import GenerationRequest
-    from sdsafe.core.states import Admitted
+    from sdsafe.core.states import Admitted, Generated
     from sdsafe.generation.tiles import Tile
     from sdsafe.protocols import Watch
 
@@ -71,24 +68,14 @@ def make(admitted: Admitted, read: Callable[[], bytes], *, threads: int, watch: 
         pixels = images.resize(enlarged, request.size.width, request.size.height)
     else:
         pixels = _restored(picture.pixels, network, request, steps)
-    return Generated(
-        admitted=admitted,
-        index=0,
-        asset_id=admitted.asset_ids[0],
-        seed=request.seed,
-        pixels=pixels,
-        pixels_sha256=pixels_sha256(pixels),
-        execution=Execution(
-            model=request.model,
-            device="cpu",
-            dtype=network.signature.dtype,
-            scheduler="none",
-            scheduler_digest=canonical_digest({}),
-            libraries={name: version(name) for name in ("numpy", "onnxruntime", "pillow")},
-            threads=threads,
-            ms=(time.perf_counter() - started) * 1000,
-        ),
+    execution = execution_without_diffusion(
+        request.model,
+        started,
+        dtype=network.signature.dtype,
+        threads=threads,
+        libraries=("numpy", "onnxruntime", "pillow"),
     )
+    return only_picture(admitted, request.seed, pixels, execution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

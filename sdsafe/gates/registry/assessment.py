@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sdsafe.core.decisions import Decision, Effect, FiredRule, Obligation, PolicyRef
+from sdsafe.core.decisions import Decision, Effect, FiredRule, Obligation, PolicyRef, distinct
 from sdsafe.gates.registry.territory import overlap
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ class Assessment:
     @property
     def obligations(self) -> tuple[Obligation, ...]:
         """Every duty as an obligation, each once."""
-        return _once(duty.obligation for duty in self.duties)
+        return distinct(duty.obligation for duty in self.duties)
 
     @property
     def release_obligations(self) -> tuple[Obligation, ...]:
         """The obligations that a pipeline discharges on the finished file; the others bind people."""
-        return _once(duty.obligation for duty in self.duties if duty.release)
+        return distinct(duty.obligation for duty in self.duties if duty.release)
 
     def decision(self, ref: PolicyRef) -> Decision:
         """Return it as a decision that unites with those of policy packs.
@@ -316,11 +316,3 @@ def _reason(  # noqa: PLR0913, PLR0917 - one value each of a row of the result
         citation=licence.cite(clause),
         verified=verified,
     )
-
-
-def _once(obligations: Iterator[Obligation]) -> tuple[Obligation, ...]:
-    kept: list[Obligation] = []
-    for obligation in obligations:
-        if obligation not in kept:
-            kept.append(obligation)
-    return tuple(kept)
