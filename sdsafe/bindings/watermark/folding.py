@@ -8,7 +8,7 @@ rendered; nothing is interpolated, so a map costs a few milliseconds whatever it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,11 +34,17 @@ class Folded:
     """(grid, grid); line k of the mark at [2 ky, 2 kx], conjugate of what the mark carries there turned back."""
     noise: npt.NDArray[np.float32]
     """Mean power of the odd lines near each place, (grid, grid)."""
+    turn: npt.NDArray[np.int64] = field(default_factory=lambda: np.eye(2, dtype=np.int64))
+    """By which quarter turn the lines change places, (2, 2)."""
 
     def lines(self, index: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.float32]]:
         """Return value and noise power of the lines ``index`` (n, 2)."""
-        at = (_TILES * index) % _GRID
+        at = (_TILES * index @ self.turn) % _GRID
         return self.spectrum[at[:, 0], at[:, 1]], self.noise[at[:, 0], at[:, 1]]
+
+    def turned(self, turn: npt.NDArray[np.int64]) -> Folded:
+        """Return the fold as it would have been along the lattice turned by quarter turns."""
+        return replace(self, turn=turn @ self.turn)
 
 
 def fold(plane: npt.NDArray[np.float32], where: LatticeMap) -> Folded:

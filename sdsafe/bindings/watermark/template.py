@@ -76,19 +76,11 @@ def direct(plane: npt.NDArray[np.float32], carrier: Carrier) -> list[tuple[Found
         folded = folding.fold(plane, base)
         for turns in range(4):
             turn = quarter_turn(turns)
-            turned = _turned(folded, turn)
+            turned = folded.turned(turn)
             values, noise = turned.lines(carrier.index[carrier.template])
             z, shift = best_shifts(carrier, (values / np.sqrt(noise)).astype(np.complex64)[None])
             found.append((Found(float(z[0]), LatticeMap.affine(turn @ base.linear, shift[0])), turned))
     return sorted(found, key=lambda each: -each[0].z)
-
-
-def _turned(folded: folding.Folded, turn: npt.NDArray[np.int64]) -> folding.Folded:
-    """Return the fold as it would have been along the turned lattice: its lines change places."""
-    size = len(folded.spectrum)
-    rows, columns = np.mgrid[0:size, 0:size]
-    at = (np.stack([rows, columns], axis=-1) @ turn) % size
-    return folding.Folded(folded.spectrum[at[..., 0], at[..., 1]], folded.noise[at[..., 0], at[..., 1]])
 
 
 def settled(
