@@ -102,4 +102,4 @@ def _traced(origins: npt.NDArray[np.int16], rank: int) -> npt.NDArray[np.uint8]:
 def _branches(soft: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return (steps, 2, states): how well each way into each state fits."""
     steps = np.asarray(soft, np.float32).reshape(-1, RATE)
-    return np.asarray(np.einsum("tc,wsc->tws", steps, _SIGNS, optimize=True))
+    return (steps @ _SIGNS.reshape(-1, RATE).T).reshape(len(steps), 2, _STATES)

@@ -141,11 +141,12 @@ def _equations(
     if tilt:
         moves.append(-u[:, None, :] * unit[:, :, None])
     jacobian = np.concatenate(moves, axis=1)  # (blocks, parameters, 2)
-    phases = 2 * np.pi * jacobian @ blocks.index.T  # (blocks, parameters, lines)
-    slope = np.einsum("b,bpk,bk->p", weight, phases, turned.imag, optimize=True)
+    # A line's phase moves by 2 pi its index times u, so all lines together are two numbers a block, and a 2x2 matrix.
+    weighted = jacobian * weight[:, None, None]
+    slope = 2 * np.pi * (weighted * (turned.imag @ blocks.index)[:, None, :]).sum(axis=(0, 2))
     strength = np.maximum((weight @ turned.real) / weight.sum(), 1e-3 * np.abs(turned).mean())
-    curve = np.einsum("b,bpk,k,bqk->pq", weight, phases, strength, phases, optimize=True)
-    return slope, curve
+    stiffness = 4 * np.pi**2 * (blocks.index.T * strength) @ blocks.index
+    return slope, np.tensordot(weighted @ stiffness, jacobian, axes=([0, 2], [0, 2]))
 
 
 def _moved(where: LatticeMap, step: npt.NDArray[np.float64]) -> LatticeMap:
