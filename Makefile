@@ -50,7 +50,7 @@ test: weights  ## the whole test suite
 check: $(STAMP)  ## format, lint, types, layers, and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy sdsafe cli/sdsafe_cli policies/sdsafe_policies models/sdsafe_scenes tests/typing
+	$(BIN)/mypy sdsafe cli/sdsafe_cli policies/sdsafe_policies models/sdsafe_scenes benchmarks tests/typing
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -m "not slow and not weights" tests/unit tests/property tests/architecture
 

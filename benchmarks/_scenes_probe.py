@@ -43,7 +43,7 @@ class Probe(nn.Module):
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, padding=1, stride=2), nn.BatchNorm2d(after), nn.ReLU()]
             layers += [nn.Conv2d(after, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
-        self.body = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.body = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.heads = nn.ModuleDict(
             {
                 name: nn.Sequential(nn.Linear(widths[-1] * 9, 256), nn.ReLU(), nn.Linear(256, len(values)))

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sdsafe.core.pixels import Pixels
-    from sdsafe.core.states import Generated
+    from sdsafe.core.states import Admitted, Generated
     from sdsafe.pipeline import Parts
 
 STAGES = ("classify", "mark", "encode", "decode", "mark read back", "fingerprint", "sign", "read back", "record")
@@ -129,12 +129,17 @@ def replaced(where: Any, name: str, value: object) -> Iterator[None]:
         setattr(where, name, before)
 
 
+def admitted_by(pipeline: spine.Pipeline, parts: Parts, request: GenerationRequest) -> Admitted:
+    """Admit a request as the pipeline would."""
+    judges = pipeline._Pipeline__judges  # type: ignore[attr-defined]  # noqa: SLF001 - as the pipeline asks them
+    return admit(parts, judges, request)
+
+
 def ours(parts: Parts, generated: Generated, samples: dict[str, list[float]], clock: Callable[[], float]) -> None:
     """Release one picture and note what each stage took."""
     watch = Stopwatch(clock)
     pipeline = spine.Pipeline(watched(parts, watch))
-    judges = pipeline._Pipeline__judges  # type: ignore[attr-defined]  # noqa: SLF001 - as the pipeline asks them
-    admitted = admit(watched(parts, watch), judges, generated.admitted.request)  # a new id for the same picture
+    admitted = admitted_by(pipeline, watched(parts, watch), generated.admitted.request)  # a new id, the same picture
     again = replace(generated, admitted=admitted, asset_id=admitted.asset_ids[0])
     with (
         replaced(images, "encode", watch.timed("encode", images.encode)),
@@ -201,7 +206,7 @@ def incumbents(
 def measured(parts: Parts, size: int, rounds: int, clock: Callable[[], float]) -> dict[str, Timing]:
     """Time the three candidates in turn on one picture."""
     request = GenerationRequest(prompt="waves", seed=7, size=Size(width=size, height=size))
-    admitted = spine.Pipeline(parts)._admit(parts.generator.resolve(request))  # noqa: SLF001 - only to begin with
+    admitted = admitted_by(spine.Pipeline(parts), parts, request)
     generated = next(iter(parts.generator.generate(admitted, None)))
     chain = b"".join(_pem(each) for each in parts.signer.certificate_chain).decode()
     context = c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}})

@@ -61,7 +61,7 @@ def picture(side: int) -> Pixels:
     rng = np.random.default_rng(side)
     y, x = np.mgrid[:side, :side]
     waves = 128 + 60 * np.sin(x / 37) + 40 * np.cos(y / 23)
-    return np.clip(waves[..., None] + rng.normal(0, 12, (side, side, 3)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(waves[..., None] + rng.normal(0, 12, (side, side, 3)), 0, 255), np.uint8)
 
 
 def classifier(folder: Path) -> tuple[PictureCheck, Callable[[Sequence[Pixels]], object]]:

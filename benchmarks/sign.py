@@ -49,7 +49,7 @@ from sdsafe.provenance.manifest.definition import define
 from sdsafe.testing.pipeline import fake_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sdsafe.core.pixels import Pixels
     from sdsafe.core.states import Encoded
@@ -101,7 +101,7 @@ def ours(encoded: Encoded, parts: Parts, *, read_back: bool) -> Callable[[], byt
     return run
 
 
-def library(asset: Asset, signer: Any, settings: dict[str, object]) -> Callable[[], bytes]:
+def library(asset: Asset, signer: Any, settings: Mapping[str, object]) -> Callable[[], bytes]:
     """Return a candidate: the library's own call with these settings."""
     context = c2pa.Context.from_dict({"trust": {"trust_config": "1.3.6.1.5.5.7.3.4"}, **settings})
     claim = json.dumps(
